@@ -1,0 +1,243 @@
+"""What a store promises. Two implementations: `duckdb` and `mysql`; `null` counts and forgets.
+
+A store is written by one `Writer` (the loader thread) and read through any number of `Reader`s
+(the API's threads). They share a database and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from memtap.native import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine whose calls a stream holds."""
+
+    name: str
+    boot_id: str  # UUID text of /proc/sys/kernel/random/boot_id; "" where nobody knows (a format-1 file)
+    memory_bytes: int  # MemTotal: what `percentage` is a percentage of
+    page_size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A sequence of batches from one tap or one file. Its name is its identity in the store."""
+
+    name: str
+    tap: str  # stap, bpftrace, replay, file, stdin
+    host: Host
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a stream stands in the store: everything before it is committed."""
+
+    stream_no: int
+    next_batch: int = 0  # number of the next batch
+    next_ordinal: int = 0  # ordinal of the next event within the stream
+    offset: int = 0  # bytes of the source that are accounted for
+    check: bytes = b""  # the up to 4,096 bytes of the source before `offset`, hashed (see memtap.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Events known not to have arrived."""
+
+    time_us: int  # microseconds since the epoch, when it was noticed
+    cause: str  # tap, pipe, ring, parse, spool, store
+    events: int  # how many; 0 for a gap whose size nobody knows
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBatch:
+    """The events that are stored in one transaction. Never changes once made."""
+
+    number: int
+    first_ordinal: int
+    offset: int  # bytes of the source accounted for when this batch is stored
+    check: bytes
+    events: Batch
+    lines: int  # counts are of this batch alone
+    rejected: int
+    notices: int
+    losses: tuple[Loss, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls a page of calls holds. None means any."""
+
+    process_id: int | None = None
+    pid: int | None = None
+    name: bytes | None = None  # the exact comm
+    call: str | None = None  # mmap2, munmap, …
+    from_us: int | None = None  # inclusive
+    to_us: int | None = None  # exclusive
+    min_length: int | None = None  # bytes, inclusive
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    id: int
+    time_us: int
+    process_id: int
+    pid: int
+    name: bytes
+    call: str
+    length: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """One process with its totals since memtap first saw it, or within a window."""
+
+    id: int
+    host: str
+    pid: int
+    start_us: int  # 0 where no tap has said
+    name: bytes  # the latest comm
+    requested: int  # bytes; Python integers, as sums may pass 2^64
+    released: int
+    requests: int  # mmap-like calls
+    releases: int  # munmap-like calls
+    first_us: int
+    last_us: int
+    ended_us: int | None  # None: not known to have ended
+    vm: int | None = None  # bytes; None where no tap has said
+    resident: int | None = None
+
+    @property
+    def balance(self) -> int:
+        """Bytes, requested minus released: "mmap - munmap"."""
+        return self.requested - self.released
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all processes, since the beginning or within a window."""
+
+    requested: int
+    released: int
+    requests: int
+    releases: int
+    processes: int  # how many processes made a call
+    first_us: int | None  # None: no call
+    last_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The loss identity, summed over the store's streams: emitted = stored + rejected + lost."""
+
+    lines: int
+    stored: int
+    rejected: int
+    notices: int
+    lost: dict[str, int] = field(default_factory=dict)  # by cause
+
+    @property
+    def emitted(self) -> int:
+        return self.stored + self.rejected + sum(self.lost.values())
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    stream_no: int
+    name: str
+    tap: str
+    host: str
+    batches: int
+    stored: int
+    first_us: int | None
+    last_us: int | None
+
+
+class Writer(Protocol):
+    """The one loader's side. Used by one thread at a time. Every method raises StoreAway where the
+    store cannot be reached now (try again), StoreError where it never will."""
+
+    def open_stream(self, stream: Stream) -> Cursor:
+        """Find the stream by name, or begin it. Registers its host."""
+        ...
+
+    def last_stream(self, prefix: str) -> tuple[str, Cursor] | None:
+        """The newest stream whose name begins with `prefix`: to find where a file was left."""
+        ...
+
+    def write(self, stream_no: int, batch: SealedBatch) -> bool:
+        """Store a batch in one transaction: the batches row first, then events, processes, rollups,
+        losses. True when it was stored now, False when it had been stored before (a repeat)."""
+        ...
+
+    def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
+        """Mark these pids of the stream's host and boot as ended."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Reader(Protocol):
+    """The API's side; safe to call from several threads. Reads cost O(processes), never O(events)."""
+
+    def version(self) -> str:
+        """Changes whenever anything that can be read changes (an ETag's stuff). Cheap."""
+        ...
+
+    def hosts(self) -> list[Host]: ...
+
+    def processes(self, *, ended: bool | None = False) -> list[ProcessRow]:
+        """Every process of each host's newest boot, most balance first. `ended`: False only those not
+        known to have ended, True only ended ones, None both. A process whose boot is unknown (a
+        format-1 file) belongs to every boot."""
+        ...
+
+    def process(self, process_id: int) -> ProcessRow | None: ...
+
+    def window(self, from_us: int, to_us: int) -> list[ProcessRow]:
+        """Each process's sums in [from_us, to_us), whole seconds, from the rollups; most requested first."""
+        ...
+
+    def history(self, process_id: int | None, from_us: int, to_us: int) -> list[tuple[int, int, int, int, int]]:
+        """(second since the epoch, requested, released, requests, releases), ascending; None: all processes."""
+        ...
+
+    def totals(self) -> Totals: ...
+
+    def calls(self, where: CallFilter, *, before: tuple[int, int] | None = None,
+              after: tuple[int, int] | None = None, limit: int = 100) -> list[CallRow]:
+        """A page, newest first, in the order (time_us, id). `before`/`after`: only calls older / newer
+        than this (time_us, id). With `after`, still newest first, and the newest `limit` of them."""
+        ...
+
+    def account(self) -> Account: ...
+
+    def losses(self, *, limit: int = 1000) -> list[Loss]:
+        """Newest first."""
+        ...
+
+    def streams(self) -> list[StreamRow]: ...
+
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """A store opened by its URL."""
+
+    url: str  # as given, without any password: safe to show
+
+    def migrate(self) -> tuple[int, int]:
+        """Bring the schema to this memtap's version; safe to repeat. Returns (version before, version now);
+        0 before means it was made. Raises StoreError for a schema newer than this memtap knows."""
+        ...
+
+    def writer(self) -> Writer: ...
+
+    def reader(self) -> Reader: ...
+
+    def close(self) -> None: ...
