@@ -1,112 +1,181 @@
 """The hot path: a tap's bytes to columns, without the GIL. DESIGN.md beside this file says how."""
 
-from array import array
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal, NamedTuple, final
 
-FORMAT_1: int
+from typing_extensions import Buffer
+
 CALLS: tuple[str, ...]
-"""Name of each call code, as the line says it: ``CALLS[0] == "mmap2"``, ``CALLS[1] == "munmap"``."""
+"""The name of each call code, as a line says it: `CALLS[0] == "mmap2"`, `CALLS[1] == "munmap"`."""
 
+class LedgerRow(NamedTuple):
+    """One process's exact totals."""
+
+    pid: int
+    name: bytes  # the latest comm
+    requested: int  # bytes; up to 128 bits
+    released: int
+    requests: int  # mmap-like calls
+    releases: int  # munmap-like calls
+    first_us: int  # microseconds since the epoch
+    last_us: int
+
+@final
 class Ring:
     """A bounded byte queue between one writing and one reading thread.
 
-    Its memory is mapped twice in a row, so that a line never wraps; `capacity` is rounded up to pages.
+    `capacity` (bytes) is rounded up to whole pages. With `drop`, a Reader that finds no room drops whole lines and
+    counts them; else it waits. Raises MemoryError where nothing can be mapped, ValueError for a capacity of 0.
     """
 
-    def __init__(self, capacity: int = ..., *, drop: bool = False) -> None:
-        """`drop`: where there is no room, whole lines are dropped and counted; else the writer waits."""
-    capacity: int
-    dropped_lines: int
-    dropped_bytes: int
-    def write(self, data: Any) -> int: ...
-    def close(self) -> None:
-        """No more will be written; the reading side sees the end once it is empty."""
+    def __init__(self, capacity: int = ..., *, drop: bool = False) -> None: ...
+    @property
+    def drop(self) -> bool: ...
+    @property
+    def capacity(self) -> int: ...
+    @property
     def pending(self) -> int: ...
+    @property
+    def dropped_lines(self) -> int: ...
+    @property
+    def dropped_bytes(self) -> int: ...
+    def write(self, data: Buffer) -> int:
+        """Waits for room until all of `data` is in; returns the bytes written, fewer once stopped."""
+    def close(self) -> None:
+        """No more will be written: the reading side sees the end once the ring is empty."""
+    def stop(self) -> None:
+        """Nobody will read any more: a writer that waits for room gives up."""
 
+@final
 class Reader:
-    """Drains a file descriptor into a ring; `run` is a thread's whole life, without the GIL."""
+    """Drains a file descriptor into a ring; `run` is a whole thread's life, without the GIL.
+
+    The descriptor stays the caller's, who closes it after `run` has returned.
+    """
 
     def __init__(self, fd: int, ring: Ring) -> None: ...
-    bytes_read: int
+    @property
+    def ring(self) -> Ring: ...
+    @property
+    def bytes_read(self) -> int: ...
     def run(self) -> int:
-        """Until end of file or `stop`; closes the ring. Returns 0 or an errno."""
-    def stop(self) -> None: ...
+        """Reads until the end of the file or `stop`, then closes the ring. Returns 0 or an errno."""
+    def stop(self) -> None:
+        """Ends `run` soon, from any thread. What is in the ring can still be read."""
 
+@final
 class Parser:
-    """Bytes to columns, with the ledger of exact totals per process. One stream, one thread."""
+    """Bytes of one stream to columns and to the ledger of exact totals per process. One thread at a time.
 
-    def __init__(self, *, rows: int = ..., first_ordinal: int = 0) -> None: ...
-    lines: int
-    events: int
-    rejected: int
-    notices: int
-    lost: int
-    consumed: int
+    `rows`: how many calls a batch holds at most when the parser pulls from a ring. `lines` = `events` + `rejected` +
+    `notices`, always. Methods raise RuntimeError while another thread is in one, and MemoryError where memory is
+    short: what was taken before is kept.
+    """
+
+    def __init__(self, *, rows: int = ...) -> None: ...
+    @property
+    def lines(self) -> int: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def rejected(self) -> int: ...
     @property
     def rejected_by(self) -> dict[str, int]: ...
     @property
-    def samples(self) -> list[bytes]: ...
-    def feed(self, data: Any) -> None: ...
-    def pull(self, ring: Ring, timeout_ms: int) -> int: ...
-    def finish(self) -> None: ...
-    def seal(self) -> Batch: ...
-    def ledger(self) -> list[LedgerRow]: ...
+    def notices(self) -> int:
+        """Lines in which the tap speaks of itself, blank ones among them."""
+    @property
+    def lost(self) -> int:
+        """Events that the tap said it lost."""
+    @property
+    def consumed(self) -> int:
+        """Bytes of the stream that are accounted for: the lines above, to the byte."""
+    @property
+    def pending(self) -> int:
+        """Calls that the next `seal` would hand out."""
+    @property
+    def samples(self) -> list[bytes]:
+        """The newest rejected lines, oldest first, cut to 160 bytes each."""
+    def feed(self, data: Buffer) -> None:
+        """Takes bytes, cut anywhere; the unfinished last line waits for the rest. Makes as much room as it takes."""
+    def pull(self, ring: Ring, timeout_ms: int) -> Literal["full", "waiting", "ended"]:
+        """Takes lines from a ring until the batch is full, `timeout_ms` has passed, or the stream has ended."""
+    def finish(self) -> None:
+        """The stream has ended: an unfinished last line is rejected as cut."""
+    def seal(self) -> Batch:
+        """Hands out the calls taken since the last seal, maybe none."""
+    def ledger(self) -> list[LedgerRow]:
+        """Every process's exact totals as of now, in order of appearance."""
 
-class LedgerRow:
-    pid: int
-    name: bytes
-    requested: int
-    released: int
-    requests: int
-    releases: int
-    first_us: int
-    last_us: int
-
+@final
 class ArrowTable:
     """Columns in Arrow's C layout; DuckDB, polars, pandas and pyarrow take it without copying."""
 
     def __len__(self) -> int: ...
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
     def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
+@final
 class Batch:
     """Calls as columns; never changes. Lengths in bytes, times in microseconds since the epoch.
 
-    `process` and `name` in it are *local* ids, given in order of appearance by the parser that made it:
-    local process id i is `process_pids[i], process_starts[i]`; local name id i is `names[i]`. The three
-    tables belong to the parser, only ever grow, and hold at least `process_count` / `name_count` entries.
+    DuckDB, polars, pandas and pyarrow take it as a table of call, pid, process (the comm's bytes), time_us, length.
+
+    `process` and `name` are local ids, given in order of appearance by the parser that made it: local process i is
+    `process_pids[i]`, `process_starts[i]`, local name i is `names[i]`. The three lists are the parser's, only ever
+    grow, and hold at least `process_count` or `name_count` items.
     """
 
-    process_count: int
-    name_count: int
-    process_pids: array[int]
-    process_starts: array[int]
-    names: Sequence[bytes]
-    rejected_by: dict[str, int]
+    @property
+    def process_count(self) -> int: ...
+    @property
+    def name_count(self) -> int: ...
+    @property
+    def process_pids(self) -> Sequence[int]: ...
+    @property
+    def process_starts(self) -> Sequence[int]:
+        """Microseconds since the epoch; 0: format 1 does not say."""
+    @property
+    def names(self) -> Sequence[bytes]: ...
+    @property
+    def losses(self) -> list[tuple[int, int]]:
+        """What the tap said it lost: (time in microseconds of the last event before, events)."""
+    @property
+    def call(self) -> memoryview:
+        """uint8, an index into CALLS."""
+    @property
+    def pid(self) -> memoryview:
+        """uint32."""
+    @property
+    def process(self) -> memoryview:
+        """uint32, local process id."""
+    @property
+    def name(self) -> memoryview:
+        """uint32, local name id."""
+    @property
+    def time_us(self) -> memoryview:
+        """uint64."""
+    @property
+    def length(self) -> memoryview:
+        """uint64, bytes asked for."""
     def __len__(self) -> int: ...
-    # one typed, read-only memoryview a column, `len(batch)` items each
-    call: memoryview  # uint8, an index into CALLS
-    pid: memoryview  # uint32
-    process: memoryview  # uint32, local process id
-    name: memoryview  # uint32, local name id
-    time_us: memoryview  # uint64
-    length: memoryview  # uint64
-    # for people and data frames: call, pid, process (the comm, binary), time_us, length
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
     def __arrow_c_schema__(self) -> object: ...
-    # for stores: local ids replaced through the two maps (uint32 arrays, map[local] = the store's id)
-    def events(self, process_ids: array[int], name_ids: array[int], first_id: int) -> ArrowTable:
-        """Columns id uint64 (first_id, first_id+1, …), time_us uint64, process_id uint32, name_id uint32,
-        call uint8, length uint64."""
-    def events_text(self, process_ids: array[int], name_ids: array[int], first_id: int) -> bytes:
-        """The same as LOAD DATA text: tab between fields, newline after each row."""
-    # sums of this batch alone by (process, whole second of its calls); a pair may occur more than once
-    def activity(self, process_ids: array[int], name_ids: array[int]) -> ArrowTable:
-        """Columns process_id uint32, name_id uint32 (the latest), second uint64 (since the epoch),
-        requested and released decimal128(38, 0) (bytes), requests and releases uint32, first_us and
-        last_us uint64."""
-    def activity_text(self, process_ids: array[int], name_ids: array[int]) -> bytes:
-        """The same as LOAD DATA text."""
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def events(self, process_ids: Buffer, name_ids: Buffer, first_id: int) -> ArrowTable:
+        """The calls with a store's ids: id, time_us uint64, process_id, name_id uint32, call uint8, length uint64.
+
+        The maps are uint32 arrays, map[local id] = the store's id; ids count up from `first_id`. ValueError for a
+        map that is too short.
+        """
+    def events_text(self, process_ids: Buffer, name_ids: Buffer, first_id: int) -> bytes:
+        """The same columns as LOAD DATA text: a tab between fields, a newline after each row."""
+    def activity(self, process_ids: Buffer, name_ids: Buffer) -> ArrowTable:
+        """Sums of this batch by process and second: process_id, name_id uint32, second uint64 (since the epoch),
+        requested, released decimal128(38, 0) (bytes), requests, releases uint32, first_us, last_us uint64.
+
+        A pair of process and second may occur more than once.
+        """
+    def activity_text(self, process_ids: Buffer, name_ids: Buffer) -> bytes:
+        """The same columns as LOAD DATA text."""

@@ -1,0 +1,18 @@
+"""The hot path: a tap's bytes to columns, without the GIL. DESIGN.md beside this file says how.
+
+One extension made of several files: Cython does not look for a sibling's .pxd through package_dir.
+"""
+
+include "system.pxi"    # what is needed of C and Linux
+include "digits.pxi"    # decimal numbers in text
+include "record.pxi"    # format 1: one line to one record
+include "notice.pxi"    # what a tap says about itself
+include "names.pxi"     # comms to ids
+include "ledger.pxi"    # exact totals per process
+include "columns.pxi"   # calls as a structure of arrays
+include "ring.pxi"      # bytes between two threads
+include "reader.pxi"    # file descriptor to ring
+include "parser.pxi"    # lines to columns and ledger
+include "arrow.pxi"     # columns to Arrow
+include "text.pxi"      # columns to LOAD DATA text
+include "batch.pxi"     # Parser and Batch, what Python sees

@@ -1,0 +1,94 @@
+# What the rest needs of C and Linux.
+
+from cpython.buffer cimport Py_buffer, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer, PyBUF_SIMPLE
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memmove, memset
+from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_NONE, PROT_READ, PROT_WRITE
+from posix.mman cimport mmap, munmap
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from posix.unistd cimport close, ftruncate, read, write
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    typedef unsigned __int128 u128; /* sums of 64-bit lengths: cannot overflow before 2^64 events */
+
+    static inline uint64_t load64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+    #define expect_true(x) __builtin_expect(!!(x), 1)
+    """
+    ctypedef unsigned long long u128
+    uint64_t load64(const uint8_t *p) noexcept nogil
+    bint expect_true(bint x) noexcept nogil
+    int __builtin_ctzll(unsigned long long word) noexcept nogil
+    int __builtin_clzll(unsigned long long word) noexcept nogil
+
+cdef extern from "string.h" nogil:
+    void *memchr(const void *s, int c, size_t n)
+    void *memrchr(const void *s, int c, size_t n)
+
+cdef extern from "sys/mman.h" nogil:
+    int memfd_create(const char *name, unsigned int flags)
+    enum: MFD_CLOEXEC
+
+cdef extern from "sys/eventfd.h" nogil:
+    int eventfd(unsigned int value, int flags)
+    enum: EFD_CLOEXEC
+
+cdef extern from "poll.h" nogil:
+    struct pollfd:
+        int fd
+        short events
+        short revents
+    int poll(pollfd *fds, unsigned long n, int timeout_ms)
+    enum: POLLIN
+
+cdef extern from "pthread.h" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+    ctypedef struct pthread_cond_t:
+        pass
+    ctypedef struct pthread_condattr_t:
+        pass
+    int pthread_mutex_init(pthread_mutex_t *mutex, void *attr)
+    int pthread_mutex_lock(pthread_mutex_t *mutex)
+    int pthread_mutex_unlock(pthread_mutex_t *mutex)
+    int pthread_mutex_destroy(pthread_mutex_t *mutex)
+    int pthread_condattr_init(pthread_condattr_t *attr)
+    int pthread_condattr_setclock(pthread_condattr_t *attr, int clock)
+    int pthread_condattr_destroy(pthread_condattr_t *attr)
+    int pthread_cond_init(pthread_cond_t *cond, pthread_condattr_t *attr)
+    int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+    int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const timespec *until)
+    int pthread_cond_broadcast(pthread_cond_t *cond)
+    int pthread_cond_destroy(pthread_cond_t *cond)
+
+cdef extern from "unistd.h" nogil:
+    int _SC_PAGESIZE
+    long sysconf(int name)
+
+cdef extern from "Python.h":
+    int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
+
+
+cdef timespec deadline_after(int64_t ms) noexcept nogil:
+    """The moment `ms` milliseconds from now on the monotonic clock."""
+    cdef timespec at
+    clock_gettime(CLOCK_MONOTONIC, &at)
+    at.tv_sec += ms // 1000
+    at.tv_nsec += (ms % 1000) * 1000000
+    if at.tv_nsec >= 1000000000:
+        at.tv_sec += 1
+        at.tv_nsec -= 1000000000
+    return at
+
+
+cdef object integer(u128 value):
+    """A Python integer of 128 bits."""
+    return (int(<uint64_t> (value >> 64)) << 64) | int(<uint64_t> value)

@@ -1,0 +1,59 @@
+"""Build: the package's folders, and the one native extension with its switches.
+
+MEMTAP_SANITIZE=1 builds with AddressSanitizer and UBSan, MEMTAP_ANNOTATE=1 writes Cython's annotated pages.
+Everything else about the project stands in pyproject.toml.
+"""
+
+import os
+
+from Cython.Build import cythonize
+from setuptools import Extension, find_packages, setup
+
+SANITIZE = bool(os.environ.get("MEMTAP_SANITIZE"))
+ANNOTATE = bool(os.environ.get("MEMTAP_ANNOTATE"))
+
+# Only `memtap` is importable; the top-level folders install below it.
+FOLDERS = {"memtap.native": "native", "memtap.api": "api", "memtap.frontend": "frontend", "memtap.stap": "stap"}
+
+compile_args = ["-O3", "-fno-plt", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+link_args = ["-pthread"]
+if SANITIZE:
+    flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
+    compile_args += flags
+    link_args += flags
+
+native = Extension(
+    "memtap.native.core",
+    ["native/core.pyx"],
+    depends=sorted(f"native/{name}" for name in os.listdir("native") if name.endswith((".pxi", ".pxd", ".h"))),
+    extra_compile_args=compile_args,
+    extra_link_args=link_args,
+)
+
+packages = find_packages(include=["memtap", "memtap.*"])
+for package, folder in FOLDERS.items():
+    packages += [package, *(f"{package}.{sub}" for sub in find_packages(folder))]
+
+setup(
+    packages=packages,
+    package_dir=FOLDERS,
+    package_data={
+        "": ["*.pyi", "py.typed", "*.sql", "*.md", "*.gz"],
+        "memtap.stap": ["*.stp", "*.bt"],
+        "memtap.api": ["static/*"],
+        "memtap.frontend": ["*.html", "*.js", "*.css", "*.svg", "*.json", "**/*.js", "**/*.css", "**/*.json", "**/*.svg"],
+    },
+    ext_modules=cythonize(
+        [native],
+        annotate=ANNOTATE,
+        compiler_directives={
+            "language_level": "3",
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+            "freethreading_compatible": False,
+        },
+    ),
+)
