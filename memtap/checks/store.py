@@ -1,0 +1,37 @@
+"""Whether a store answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from memtap.checks import disk
+from memtap.checks.check import Check
+from memtap.errors import MemtapError, StoreAway, UsageError
+from memtap.stores import address, open_store
+
+
+def checks(url: str) -> Iterator[Check]:
+    """The store of this URL: found and answering, or that it can be made. Nothing is made or changed."""
+    shown = address.without_password(url)
+    try:
+        where = address.parse(url)
+    except UsageError as error:
+        yield Check("store", "bad", str(error), "name it with --store or MEMTAP_STORE")
+        return
+    if isinstance(where, address.DuckDBAddress) and not where.path.exists():
+        yield Check("store", "ok", f"{shown}: not there yet; memtap run makes it")
+        yield disk.room(where.path.parent)
+        return
+    yield _answers(shown, url)
+    if isinstance(where, address.DuckDBAddress):
+        yield disk.room(where.path.parent)
+
+
+def _answers(shown: str, url: str) -> Check:
+    try:
+        open_store(url).close()
+    except StoreAway as error:
+        return Check("store", "bad", str(error), "start the database, or end the program that holds it")
+    except (MemtapError, ImportError) as error:
+        return Check("store", "bad", str(error), "memtap init --store URL makes a store")
+    return Check("store", "ok", f"{shown} answers")

@@ -1,0 +1,68 @@
+"""Turns itself into a tap's command: `python -I -S exec_tap.py PARENT SIGNAL TRACEFS COMMAND…`.
+
+Runs between fork and exec, as a program of its own, because Python code there (`preexec_fn`) may deadlock
+in a process with threads. Imports nothing of memtap.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+SELF = "@self"
+"""In a tap's command: the pid of the command itself."""
+
+TRACEFS = "/sys/kernel/tracing"
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_CLONE_NEWNS = 0x00020000  # linux/sched.h
+_MS_REC_PRIVATE = 0x4000 | 0x40000  # linux/mount.h
+
+
+def wrapped(command: Sequence[str], *, death_signal: int, mount_tracefs: bool) -> list[str]:
+    """The command that becomes `command`, bound to the life of the thread that starts it."""
+    # -I -S: no site, nothing from the environment or the current directory: starts in a few milliseconds
+    python = [sys.executable, "-I", "-S", __file__]
+    return [*python, str(os.getpid()), str(int(death_signal)), "mount" if mount_tracefs else "-", *command]
+
+
+def die_with(parent: int, death_signal: int) -> None:
+    """Ask the kernel for `death_signal` when the thread that started this process ends."""
+    _call("prctl", _PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the request
+        os.kill(os.getpid(), death_signal)
+
+
+def mount_tracefs() -> None:
+    """Mount tracefs for this process alone: the host's mounts stay as they are."""
+    _call("unshare", _CLONE_NEWNS)
+    _call("mount", b"none", b"/", None, _MS_REC_PRIVATE, None)
+    _call("mount", b"tracefs", TRACEFS.encode(), b"tracefs", 0, None)
+
+
+def _call(function: str, *arguments: int | bytes | None) -> None:
+    if getattr(ctypes.CDLL(None, use_errno=True), function)(*arguments):
+        error = ctypes.get_errno()
+        raise OSError(error, f"{function}: {os.strerror(error)}")
+
+
+def main(argv: list[str]) -> NoReturn:
+    parent, death_signal, tracefs, *command = argv
+    try:
+        die_with(int(parent), int(death_signal))
+        if tracefs == "mount":
+            mount_tracefs()
+        # Python ignores SIGPIPE and a shell's background jobs ignore SIGINT; both would pass through exec
+        for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.execvp(command[0], [str(os.getpid()) if word == SELF else word for word in command])
+    except OSError as error:
+        sys.exit(f"cannot start {command[0]}: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Recordings of real machines, in format 1."""

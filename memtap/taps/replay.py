@@ -1,0 +1,88 @@
+"""The recording as a tap: `python -m memtap.taps.replay [PATH]` prints its lines at their pace, over and over.
+
+The times are moved to now; nothing else in a line is touched, and a line without a time is printed as it is.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+BUNDLED = Path(__file__).parent / "recordings" / "build-and-shell.log.gz"
+BUNDLED_IS = "a bundled recording of a Debian machine's calls (a gcc build, Python, sort, shells)"
+
+_TICK_S = 0.02  # lines are printed together that fall into so much time
+_EVENT = re.compile(rb"(.*, time=)(\d{1,18})(, length=-?\d+)\s*\Z", re.DOTALL)
+
+
+def command(path: str = "") -> tuple[str, ...]:
+    """The tap's command; "" is the bundled recording."""
+    # -P: not from the current directory, which may be anybody's
+    return (sys.executable, "-P", "-m", "memtap.taps.replay", *([str(Path(path).absolute())] if path else []))
+
+
+def lines_of(path: Path) -> list[bytes]:
+    """The recording's lines with their newlines, from a plain or a gzip file."""
+    data = path.read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    return list(io.BytesIO(data))  # at \n only: a name may hold any other line end
+
+
+def timed(lines: list[bytes], start_us: int) -> Iterator[tuple[int, bytes]]:
+    """One pass: (when to print it, line), in microseconds since the epoch, the first one at `start_us`.
+
+    Lines stay in their order; one whose time steps back is due with its predecessor, as it was recorded.
+    """
+    first_us: int | None = None
+    due_us = start_us
+    for line in lines:
+        if not (event := _EVENT.match(line)):
+            yield due_us, line
+            continue
+        time_us = int(event[2])
+        if first_us is None:
+            first_us = time_us
+        moved_us = start_us + time_us - first_us
+        due_us = max(due_us, moved_us)
+        yield due_us, b"%s%d%s\n" % (event[1], moved_us, event[3])
+
+
+def play(lines: list[bytes], out: BinaryIO) -> None:
+    """Print the recording once, at its pace."""
+    waiting: list[bytes] = []
+    start_us = now_us = int(time.time() * 1e6)
+    for due_us, line in timed(lines, start_us):
+        while due_us > now_us:
+            out.write(b"".join(waiting))
+            out.flush()
+            waiting.clear()
+            time.sleep(_TICK_S)
+            now_us = int(time.time() * 1e6)
+        waiting.append(line)
+    out.write(b"".join(waiting))
+    out.flush()
+
+
+def main(argv: list[str]) -> int:
+    for number in (signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    path = Path(argv[0]) if argv else BUNDLED
+    lines = lines_of(path)
+    if not any(map(_EVENT.match, lines)):
+        print(f"{path}: no line of it is a call; nothing to replay", file=sys.stderr)
+        return 1
+    while True:
+        play(lines, sys.stdout.buffer)
+        time.sleep(_TICK_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
