@@ -1,0 +1,174 @@
+"""The application: which address answers what."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from memtap.api import parameters as p
+from memtap.api.access import Access
+from memtap.api.authentication import Authentication
+from memtap.api.calls import calls
+from memtap.api.encoding import dumps
+from memtap.api.frontend import Frontend
+from memtap.api.gate import Gate
+from memtap.api.headers import SecurityHeaders
+from memtap.api.history import history
+from memtap.api.live import Live
+from memtap.api.login import LoginPage
+from memtap.api.losses import losses
+from memtap.api.problems import Problem, failure_answer, problem_answer
+from memtap.api.processes import obtener_procesos, process, processes
+from memtap.api.pulse import Pulse
+from memtap.api.snapshots import Snapshots
+from memtap.api.totals import totals
+from memtap.errors import StoreError
+from memtap.native import CALLS
+
+if TYPE_CHECKING:
+    from memtap.api.moment import Moment
+    from memtap.api.settings import Settings
+    from memtap.status import Status
+    from memtap.stores.contract import Reader
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+WINDOW = {"from_us": p.integer(0, p.MAX_US), "to_us": p.integer(0, p.MAX_US)}
+
+
+def create_app(reader: Reader, status: Callable[[], Status], settings: Settings) -> Starlette:
+    """The API and the dashboard over a store.
+
+    `reader` is used from several threads; closing it stays with the caller. `status` is called from the
+    event loop, once a second and more: it must not block. The application's clock runs in its lifespan.
+    """
+    snapshots = Snapshots(reader)
+    pulse = Pulse(snapshots, status, settings)
+    live = Live(pulse, settings)
+    access = Access(settings)
+    login = LoginPage(access)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        clock = asyncio.create_task(live.run())
+        yield
+        live.close()
+        clock.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await clock
+
+    app = Starlette(
+        routes=[
+            Route("/login", login.exchange, methods=["GET", "POST"]),
+            Route("/login.css", login.stylesheet),
+            *_store_routes(snapshots),
+            *_state_routes(pulse, live),
+            Route("/api/{rest:path}", _not_found),
+            Mount("/", Frontend()),
+        ],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(Gate, settings, post_paths=("/login",)),
+            Middleware(Authentication, access, login),
+        ],
+        exception_handlers={
+            Problem: problem_answer,
+            HTTPException: problem_answer,
+            StoreError: problem_answer,
+            Exception: failure_answer,
+        },
+        lifespan=lifespan,
+    )
+    app.state.live = live
+    app.state.access = access
+    return app
+
+
+def _store_routes(snapshots: Snapshots) -> list[Route]:
+    """Answers that depend on the store and the query alone: cached, with an ETag."""
+
+    def route(path: str, document: Callable[..., object], known: Mapping[str, p.Parameter]) -> Route:
+        return Route(path, _cached(snapshots, document, known))
+
+    return [
+        route("/api/ObtenerProcesos", obtener_procesos, {}),
+        route(
+            "/api/v1/processes",
+            processes,
+            {
+                "ended": p.choice({"false": False, "true": True, "all": None}),
+                "limit": p.integer(1, 1_000_000),
+            },
+        ),
+        route("/api/v1/processes/{process_id}", process, {}),
+        route(
+            "/api/v1/calls",
+            calls,
+            {
+                "limit": p.integer(1, 1000),
+                "before": p.cursor(),
+                "after": p.cursor(),
+                "pid": p.integer(0, p.MAX_PID),
+                "process_id": p.integer(0, p.MAX_ID),
+                "process_name": p.comm(),
+                "call": p.one_of(CALLS),
+                **WINDOW,
+                "min_length": p.integer(0, p.MAX_LENGTH),
+            },
+        ),
+        route("/api/v1/totals", totals, WINDOW),
+        route("/api/v1/history", history, WINDOW),
+        route("/api/v1/losses", losses, {}),
+    ]
+
+
+def _cached(
+    snapshots: Snapshots, document: Callable[..., object], known: Mapping[str, p.Parameter]
+) -> Endpoint:
+    in_path = {"process_id": p.integer(0, p.MAX_ID)}
+
+    async def endpoint(request: Request) -> Response:
+        values = p.read_query(request.query_params.multi_items(), known)
+        values |= p.read_query(request.path_params.items(), in_path)
+
+        def serialised(moment: Moment) -> bytes:
+            return dumps(document(moment, **values))
+
+        key = (document.__name__, tuple(sorted(values.items())))
+        return await snapshots.response(request, key, serialised)
+
+    return endpoint
+
+
+def _state_routes(pulse: Pulse, live: Live) -> list[Route]:
+    """Answers that change with every second."""
+
+    async def status(request: Request) -> Response:
+        p.read_query(request.query_params.multi_items(), {})
+        await pulse.refresh()
+        return Response(pulse.document(), media_type="application/json")
+
+    async def health(request: Request) -> Response:
+        p.read_query(request.query_params.multi_items(), {})
+        await pulse.refresh()
+        known = pulse.health()
+        return Response(dumps(known), 200 if known["ok"] else 503, media_type="application/json")
+
+    return [
+        Route("/api/v1/status", status),
+        Route("/api/v1/live", live.endpoint),
+        Route("/api/v1/health", health),
+    ]
+
+
+async def _not_found(request: Request) -> Response:
+    raise Problem(404, "no such address", parameter="path", value=request.url.path)

@@ -1,0 +1,38 @@
+"""JSON that keeps every integer exact and never fails on hostile text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from memtap.names import display
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Number = int | orjson.Fragment
+
+_LOWEST, _HIGHEST = -(2**63), 2**64 - 1  # what orjson writes itself
+
+
+def exact(number: int) -> Number:
+    """An integer of any size as orjson takes it: sums of bytes pass 2^64, where orjson refuses."""
+    return number if _LOWEST <= number <= _HIGHEST else orjson.Fragment(str(number))
+
+
+def exact_all(numbers: Iterable[int]) -> list[Number]:
+    return [exact(number) for number in numbers]
+
+
+def exact_or_null(number: int | None) -> Number | None:
+    return None if number is None else exact(number)
+
+
+def printable(text: str) -> str:
+    """Text from outside (a tap's stderr, an error) with whatever does not print escaped."""
+    return display(text.encode("utf-8", "surrogatepass"))
+
+
+def dumps(document: object) -> bytes:
+    return orjson.dumps(document)

@@ -1,0 +1,64 @@
+"""A store at one version: what several answers need is read once and shared."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from memtap.stores.contract import Account, Host, ProcessRow, Reader, Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+UNKNOWN_HOST = Host(name="", boot_id="", memory_bytes=0, page_size=0)
+
+
+class Moment:
+    """Read by several threads. What is read may be newer than `version`, never older."""
+
+    def __init__(self, reader: Reader, version: str) -> None:
+        self.reader = reader
+        self.version = version
+        self._read: dict[str, object] = {}
+        self._lock = threading.RLock()
+
+    def _once(self, name: str, read: Callable[[], T]) -> T:
+        with self._lock:
+            if name not in self._read:
+                self._read[name] = read()
+            return cast("T", self._read[name])
+
+    @property
+    def processes(self) -> list[ProcessRow]:
+        """All of each host's newest boot, ended ones too, most balance first."""
+        return self._once("processes", lambda: self.reader.processes(ended=None))
+
+    @property
+    def requested_all(self) -> int:
+        """Bytes requested by all of `processes`: what a share is a share of."""
+        return self._once("requested_all", lambda: sum(row.requested for row in self.processes))
+
+    @property
+    def totals(self) -> Totals:
+        return self._once("totals", self.reader.totals)
+
+    @property
+    def account(self) -> Account:
+        return self._once("account", self.reader.account)
+
+    @property
+    def hosts(self) -> list[Host]:
+        return self._once("hosts", self.reader.hosts)
+
+    @property
+    def host(self) -> Host:
+        """The machine a page is headed with: the one whose memory is known, of several the last."""
+        hosts = self.hosts
+        known = [host for host in hosts if host.memory_bytes]
+        return (known or hosts or [UNKNOWN_HOST])[-1]
+
+    def memory_bytes(self, host: str) -> int:
+        """Total memory of a host by name; 0 where nobody knows."""
+        return next((known.memory_bytes for known in reversed(self.hosts) if known.name == host), 0)

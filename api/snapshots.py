@@ -1,0 +1,144 @@
+"""Answers serialised once for each version of the store, however many clients ask."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import secrets
+from collections import OrderedDict
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.to_thread
+from starlette.responses import Response
+
+from memtap.api.moment import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from starlette.requests import Request
+
+    from memtap.stores.contract import Reader
+
+T = TypeVar("T")
+
+GZIP_FROM = 1400  # bytes: an answer that fits one packet gains nothing
+GZIP_LEVEL = 1  # of the text here, 6 saves a tenth more bytes for three times the work
+CACHE_BYTES = 64 << 20
+ENTRY_BYTES = 1024  # what the smallest kept answer costs beside its text
+STORE_THREADS = 4  # reads at once: more only wait for each other inside the database
+
+
+class Answer:
+    """One serialised document."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._gzipped: bytes | None = None
+
+    @property
+    def gzipped(self) -> bytes:
+        if self._gzipped is None:
+            self._gzipped = gzip.compress(self.body, GZIP_LEVEL, mtime=0)
+        return self._gzipped
+
+
+class Snapshots:
+    """Reads in threads: a store blocks. Answers of an older version are forgotten."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._salt = secrets.token_hex(8)  # another server's ETags never match ours
+        self._store_threads = anyio.CapacityLimiter(STORE_THREADS)
+        self._version_threads = anyio.CapacityLimiter(1)  # never waits behind a long read
+        self._moment = Moment(reader, "")
+        self._known = False
+        self._answers: OrderedDict[Hashable, asyncio.Future[Answer]] = OrderedDict()
+        self._bytes = 0
+
+    async def moment(self) -> Moment:
+        """The store as it is now. Raises StoreError."""
+        version = await self.in_thread(self._reader.version, self._version_threads)
+        if not self._known or version != self._moment.version:
+            self._moment, self._known = Moment(self._reader, version), True
+            self._answers.clear()
+            self._bytes = 0
+        return self._moment
+
+    async def in_thread(self, work: Callable[[], T], limiter: anyio.CapacityLimiter | None = None) -> T:
+        """Off the event loop. A server that stops does not wait for it."""
+        return await anyio.to_thread.run_sync(
+            work, abandon_on_cancel=True, limiter=limiter or self._store_threads
+        )
+
+    async def response(
+        self, request: Request, key: Hashable, document: Callable[[Moment], bytes]
+    ) -> Response:
+        """200 with the document for `key`, or 304 where the client has it. Raises what `document` raises."""
+        moment = await self.moment()
+        etag = self._etag(moment.version, key)
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+        if _matches(request.headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=headers)
+        answer = await self._answer(moment, key, document)
+        body = answer.body
+        if len(body) >= GZIP_FROM and _takes_gzip(request.headers.get("accept-encoding", "")):
+            body = await self.in_thread(lambda: answer.gzipped)
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, headers=headers, media_type="application/json")
+
+    async def _answer(self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes]) -> Answer:
+        if moment is not self._moment:  # overtaken by a newer version: not worth keeping
+            return Answer(await self.in_thread(lambda: document(moment)))
+        future = self._answers.get(key)
+        if future is None:
+            future = asyncio.ensure_future(self._make(moment, key, document))
+            self._answers[key] = future
+        else:
+            self._answers.move_to_end(key)
+        return await asyncio.shield(future)  # one client that goes away does not cancel it for the others
+
+    async def _make(self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes]) -> Answer:
+        own = asyncio.current_task()
+        try:
+            answer = Answer(await self.in_thread(lambda: document(moment)))
+        except BaseException:
+            if self._answers.get(key) is own:
+                del self._answers[key]
+            raise
+        if self._answers.get(key) is own:
+            self._bytes += _cost(answer)
+            self._trim(key)
+        return answer
+
+    def _trim(self, newest: Hashable) -> None:
+        while self._bytes > CACHE_BYTES:
+            key, future = next(iter(self._answers.items()))
+            if key == newest:
+                return
+            del self._answers[key]
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._bytes -= _cost(future.result())
+
+    def _etag(self, version: str, key: Hashable) -> str:
+        seen = f"{self._salt}\n{version}\n{key!r}".encode("utf-8", "surrogatepass")
+        return f'W/"{hashlib.blake2b(seen, digest_size=12).hexdigest()}"'
+
+
+def _cost(answer: Answer) -> int:
+    return len(answer.body) + ENTRY_BYTES
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    given = [tag.strip() for tag in if_none_match.split(",")]
+    return "*" in given or etag.removeprefix("W/") in [tag.removeprefix("W/") for tag in given]
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    for choice in accept_encoding.lower().split(","):
+        coding, _, weight = choice.partition(";")
+        if coding.strip() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

@@ -1,0 +1,166 @@
+"""The HTTP server: uvicorn on a socket bound beforehand, in the calling thread or one of its own.
+
+Signals are the caller's. `stop` ends live streams first, then open answers, and after `GRACE_S` whatever
+connection is left: within two seconds, whoever is connected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from memtap.errors import MemtapError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.applications import Starlette
+
+GRACE_S = 0.7  # for open answers once the server stops
+UNREAD_MS = 30_000  # a client that takes nothing sent to it for so long is cut off
+CONNECTIONS = 512  # at once; more are answered 503
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. `port` 0 takes any free one. Raises MemtapError where it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise MemtapError(
+            f"cannot listen on {host!r}: {_reason(error)}; give --listen an address of this machine"
+        ) from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Inherited by every connection. Covers a client that acknowledges but never reads, too: then the
+        # window stays shut, and the kernel counts its probes against the same time.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise _cannot_bind(host, port, error) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _cannot_bind(host: str, port: int, error: OSError) -> MemtapError:
+    if error.errno == errno.EADDRINUSE:
+        return MemtapError(
+            f"port {port} on {host} is in use, perhaps by another memtap: stop that one, "
+            "or choose another with --port (0 takes any free one)"
+        )
+    if error.errno == errno.EACCES:
+        return MemtapError(f"port {port} on {host} needs privileges: choose one above 1023 with --port")
+    return MemtapError(
+        f"cannot listen on {host} port {port}: {_reason(error)}; give --listen an address of this machine"
+    )
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else None
+    return (text or str(error)).lower()
+
+
+class Server:
+    """Serves one application, made by `memtap.api.create_app`, until stopped. Used once."""
+
+    def __init__(self, app: Starlette, listener: socket.socket) -> None:
+        self._listener = listener
+        config = uvicorn.Config(
+            app,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="on",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=1,
+        )
+        # Its announcements are not ours; what fails inside it is still logged.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        self._uvicorn = _Uvicorn(config, app)
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def run(self) -> None:
+        """Serve in this thread until `stop` is called, from a signal handler or another thread."""
+        try:
+            with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+                runner.run(self._uvicorn.serve([self._listener]))
+        finally:
+            self._uvicorn.ended.set()
+            self._listener.close()
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        self._thread = threading.Thread(target=self._run_in_thread, name="memtap-http", daemon=True)
+        self._thread.start()
+
+    def _run_in_thread(self) -> None:
+        try:
+            self.run()
+        except BaseException as error:  # told to whoever waits
+            self._failure = error
+
+    def wait_ready(self, timeout_s: float = 10.0) -> None:
+        """Return once requests are answered. Raises MemtapError where the server ended or took too long."""
+        if not self._uvicorn.ready.wait(timeout_s) or self._uvicorn.ended.is_set():
+            why = f": {self._failure!r}" if self._failure else ""
+            raise MemtapError(f"the HTTP server on port {self.port} did not start{why}")
+
+    def stop(self) -> None:
+        """Ask the server to end; returns at once. Safe in a signal handler, and to repeat."""
+        self._uvicorn.should_exit = True
+
+    def join(self, timeout_s: float = 2.0) -> bool:
+        """Wait for the thread that `start` made; whether it has ended."""
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+        super().__init__(config)
+        self._app = app
+        self.ready = threading.Event()
+        self.ended = threading.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them to the caller."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.state.live.close()
+        asyncio.get_running_loop().call_later(GRACE_S, self._cut_off)
+        await super().shutdown(sockets)
+
+    def _cut_off(self) -> None:
+        """Drop connections whose client does not take the rest of its answer."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
