@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from memtap.checks import program
 from memtap.checks.check import Check
 from memtap.checks.kernel import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, Kernel
 from memtap.taps import exec_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _OLDEST = (0, 17)
 _TRIAL_S = 30  # about half a second on a small machine, some seconds where the kernel has many probes
@@ -20,13 +23,14 @@ _TRIAL = (
 
 def checks(kernel: Kernel) -> Iterator[Check]:
     """Cheapest first, and last a trial, if nothing stands in its way: the tracepoint is attached for real."""
-    found = [check(kernel) for check in (_program, _privileges, _lockdown, _tracepoints, _types)]
+    looks = (_privileges, _lockdown, _tracepoints, _types)
+    found = [_program(), *(look(kernel) for look in looks)]
     yield from found
     if all(check.state != "bad" for check in found):
         yield _trial(kernel)
 
 
-def _program(kernel: Kernel) -> Check:
+def _program() -> Check:
     path = program.find("bpftrace")
     if not path:
         return Check("bpftrace", "bad", "not installed", "apt install bpftrace")
@@ -40,7 +44,9 @@ def _program(kernel: Kernel) -> Check:
 def _privileges(kernel: Kernel) -> Check:
     name = "right to trace"
     if kernel.user_id != 0:
-        return Check(name, "bad", "not root, which bpftrace insists on", "run memtap as root: sudo memtap run")
+        return Check(
+            name, "bad", "not root, which bpftrace insists on", "run memtap as root: sudo memtap run"
+        )
     if kernel.can(CAP_SYS_ADMIN) or (kernel.can(CAP_BPF) and kernel.can(CAP_PERFMON)):
         return Check(name, "ok", "root")
     fix = "run memtap on the host, or the container with --privileged"
@@ -49,7 +55,12 @@ def _privileges(kernel: Kernel) -> Check:
 
 def _lockdown(kernel: Kernel) -> Check:
     if kernel.lockdown == "confidentiality":
-        return Check("lockdown", "bad", "confidentiality: the kernel lets nobody read it", "boot with lockdown=integrity")
+        return Check(
+            "lockdown",
+            "bad",
+            "confidentiality: the kernel lets nobody read it",
+            "boot with lockdown=integrity",
+        )
     return Check("lockdown", "ok", kernel.lockdown or "none")
 
 

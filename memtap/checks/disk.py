@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from memtap.checks.check import Check
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SCARCE_BYTES = 1 << 30
 _FULL_BYTES = 64 << 20
@@ -18,7 +21,9 @@ def room(folder: Path) -> Check:
     while not there.exists():
         there = there.parent
     if not os.access(there, os.W_OK | os.X_OK):
-        return Check("room", "bad", f"no right to write in {there}", f"name another place: --store duckdb:///PATH")
+        return Check(
+            "room", "bad", f"no right to write in {there}", "name another place: --store duckdb:///PATH"
+        )
     free = shutil.disk_usage(there).free
     shown = f"{free / (1 << 30):.1f} GiB free in {there}"
     if free < _FULL_BYTES:

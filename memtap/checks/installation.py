@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import platform
 import sys
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from memtap.checks.check import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def checks() -> Iterator[Check]:

@@ -18,6 +18,8 @@ _TRACEFS_MOUNTS = ("sys/kernel/tracing", "sys/kernel/debug/tracing")
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
+    """What decides which taps work, as far as files can tell."""
+
     release: str  # uname -r
     loads_modules: bool  # built with CONFIG_MODULES
     modules_disabled: bool  # kernel.modules_disabled: none may be loaded until the next boot

@@ -8,16 +8,18 @@ import shutil
 import signal
 import subprocess
 
+from memtap import names
+
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"))
 
 
 def find(name: str) -> str:
-    """The program's full path, or "" where there is none. Looks in the directories for root's programs too."""
+    """The program's full path, or "" where there is none. Looks where root's programs are, too."""
     return shutil.which(name, path=_PATH) or ""
 
 
 def version(path: str, pattern: str) -> tuple[int, ...]:
-    """What `path --version` says, as numbers, () where it says nothing. `pattern` has one group: `([\\d.]+)`."""
+    """What `path --version` says, as numbers; () where it says none. `pattern` has one group: `([\\d.]+)`."""
     found = re.search(pattern, run([path, "--version"], timeout_s=20)[1])
     return tuple(int(number) for number in found[1].split(".") if number) if found else ()
 
@@ -48,5 +50,6 @@ def run(command: list[str], timeout_s: float) -> tuple[int, str]:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    """The last line that says something, safe to print."""
+    said = (line.strip() for line in reversed(text.splitlines()) if line.strip())
+    return names.display(next(said, "").encode())

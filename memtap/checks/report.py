@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memtap.checks import bpftrace, installation, recording, store, systemtap
 from memtap.checks import kernel as kernel_facts
-from memtap.checks.check import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from memtap.checks.check import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """What this machine can do for memtap."""
+
     host: str
     system: str  # distribution, kernel and architecture, for people
     tap: str  # what `memtap run --tap auto` would use; "" nothing
@@ -60,7 +65,7 @@ class Report:
 
 
 def examine(store_url: str) -> Report:
-    """Run every check, trials included. Takes seconds, or a minute where SystemTap's script must be compiled."""
+    """Run every check, trials included. Takes seconds; a minute where SystemTap's script is compiled."""
     facts = kernel_facts.read()
     groups = (
         _group("memtap", "this installation", installation.checks()),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from memtap.checks import disk
 from memtap.checks.check import Check
 from memtap.errors import MemtapError, StoreAway, UsageError
 from memtap.stores import address, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def checks(url: str) -> Iterator[Check]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from memtap.checks import program, verdict
 from memtap.checks.check import Check
 from memtap.checks.kernel import CAP_SYS_MODULE, Kernel
 from memtap.taps.scripts import script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _OLDEST = (4, 8)
 _TRIAL_S = 180  # the first compilation on a small machine takes about a minute
@@ -16,15 +19,16 @@ _TRIAL_S = 180  # the first compilation on a small machine takes about a minute
 def checks(
     kernel: Kernel, *, fresh: bool = False, before_trial: Callable[[], None] = lambda: None
 ) -> Iterator[Check]:
-    """Cheapest first, and last a trial, if nothing stands in its way: the script is compiled, loaded and ended
-    at once. A trial that failed is remembered; `fresh` tries it again."""
-    found = [check(kernel) for check in (_program, _modules, _signatures, _build_tree, _privileges, _symbols)]
+    """Cheapest first, and last a trial, if nothing stands in its way: the script is compiled, loaded and
+    ended at once. A trial that failed is remembered; `fresh` tries it again."""
+    looks = (_modules, _signatures, _build_tree, _privileges, _symbols)
+    found = [_program(), *(look(kernel) for look in looks)]
     yield from found
     if all(check.state != "bad" for check in found):
         yield _trial(kernel, fresh, before_trial)
 
 
-def _program(kernel: Kernel) -> Check:
+def _program() -> Check:
     path = program.find("stap")
     if not path:
         return Check("stap", "bad", "not installed", "apt install systemtap")
@@ -79,7 +83,9 @@ def _symbols(kernel: Kernel) -> Check:
     if kernel.system_map:
         return Check("System.map", "ok", where)
     fix = f"cp /proc/kallsyms {where}   (as root)"
-    return Check("System.map", "note", f"no {where}: every system call is slowed, not only mmap and munmap", fix)
+    return Check(
+        "System.map", "note", f"no {where}: every system call is slowed, not only mmap and munmap", fix
+    )
 
 
 def _trial(kernel: Kernel, fresh: bool, before_trial: Callable[[], None]) -> Check:

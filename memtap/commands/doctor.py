@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memtap import stores
-from memtap.checks.check import Check, State
 from memtap.checks.report import Group, Report, examine
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from memtap.checks.check import State
 
 _MARKS: Final[dict[State, str]] = {"ok": "ok", "note": "note", "bad": "BAD"}
 _COLOURS: Final[dict[str, str]] = {"ok": "32", "note": "33", "bad": "31", "strong": "1", "weak": "2"}
@@ -24,7 +27,9 @@ _WIDEST = 120
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("doctor", help=_summary(), description=_summary())
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--store", metavar="URL", help="the store to look at (default: MEMTAP_STORE, else DuckDB)")
+    parser.add_argument(
+        "--store", metavar="URL", help="the store to look at (default: MEMTAP_STORE, else DuckDB)"
+    )
     parser.set_defaults(run=run)
 
 

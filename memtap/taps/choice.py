@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from memtap.checks import Check, bpftrace, first_bad, kernel, program, systemtap
 from memtap.errors import TapError, UsageError
@@ -13,6 +13,9 @@ from memtap.taps import replay
 from memtap.taps.exec_tap import SELF
 from memtap.taps.scripts import script
 from memtap.taps.tap import Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SPECS = "auto, stap, bpftrace, replay, replay:PATH, file:PATH or - for standard input"
 
@@ -25,9 +28,9 @@ def choose(
 ) -> Tap:
     """The tap that `spec` names (see `SPECS`); `auto` takes SystemTap, else bpftrace, else the recording.
 
-    The calls of process `leave_out` (this one, unless told otherwise; 0: nobody) are not printed. `say` is told
-    in one line of what may take a minute. Raises TapError where the named tap cannot work here, UsageError for
-    an unknown name.
+    The calls of process `leave_out` (this one, unless told otherwise; 0: nobody) are not printed. `say` is
+    told in one line of what may take a minute. Raises TapError where the named tap cannot work here,
+    UsageError for an unknown name.
     """
     pid = os.getpid() if leave_out is None else leave_out
     name, _, path = spec.partition(":")
@@ -42,7 +45,7 @@ def choose(
             return _replay(path)
         case "file", path if path:
             return _file(path)
-        case ("-" | "stdin"), "":
+        case (("-" | "stdin"), ""):
             return Tap("stdin", path="-", message="the lines on standard input")
     raise UsageError(f"tap {spec!r}: there is no such tap; use {SPECS}")
 
@@ -108,13 +111,17 @@ def _replay(path: str, more: str = "") -> Tap:
         what = f"a recording, {path}, over and over: not what this machine does now"
     else:
         what = f"{replay.BUNDLED_IS}, over and over: not what this machine does now"
-    return Tap("replay", argv=replay.command(_checked(path) if path else ""), recording=True, message=what + more)
+    return Tap(
+        "replay", argv=replay.command(_checked(path) if path else ""), recording=True, message=what + more
+    )
 
 
 def _file(path: str) -> Tap:
     with Path(_checked(path)).open("rb") as stream:
         if not Path(path).is_fifo() and stream.read(2) == b"\x1f\x8b":
-            raise TapError(f"tap file:{path}: the file is compressed; use memtap ingest {path}, or replay:{path}")
+            raise TapError(
+                f"tap file:{path}: the file is compressed; use memtap ingest {path}, or replay:{path}"
+            )
     return Tap("file", path=path, message=f"the lines of {path}")
 
 

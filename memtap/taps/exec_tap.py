@@ -10,8 +10,10 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SELF = "@self"
 """In a tap's command: the pid of the command itself."""
@@ -59,7 +61,8 @@ def main(argv: list[str]) -> NoReturn:
         # Python ignores SIGPIPE and a shell's background jobs ignore SIGINT; both would pass through exec
         for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        os.execvp(command[0], [str(os.getpid()) if word == SELF else word for word in command])
+        words = [str(os.getpid()) if word == SELF else word for word in command]
+        os.execvp(words[0], words)  # noqa: S606 - an argument list of our own, never a shell
     except OSError as error:
         sys.exit(f"cannot start {command[0]}: {error}")
 

@@ -12,11 +12,13 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import Literal
+from typing import IO, TYPE_CHECKING, Literal, cast
 
 from memtap import names
 from memtap.taps import exec_tap
-from memtap.taps.tap import Tap
+
+if TYPE_CHECKING:
+    from memtap.taps.tap import Tap
 
 _STDERR_LINES = 20
 _STDERR_LINE_BYTES = 500  # a longer line is cut: people read these
@@ -91,15 +93,14 @@ class TapProcess:
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _collect(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as stream:
+        with cast("IO[bytes]", self._process.stderr) as stream:
             while line := stream.readline(_STDERR_LINE_BYTES):
                 if shown := names.display(line.strip()):
                     self._stderr.append(shown)
 
 
 def enlarge_pipe(fd: int) -> int:
-    """Make the pipe as big as this process may, so that a pause of its reader costs nothing. Its size in bytes."""
+    """Make the pipe as big as this process may, so that its reader may pause. Returns its size in bytes."""
     try:
         size = int(Path("/proc/sys/fs/pipe-max-size").read_text())
     except OSError:

@@ -1,4 +1,4 @@
-"""The recording as a tap: `python -m memtap.taps.replay [PATH]` prints its lines at their pace, over and over.
+"""A recording as a tap: `python -m memtap.taps.replay [PATH]` prints its lines at their pace, for ever.
 
 The times are moved to now; nothing else in a line is touched, and a line without a time is printed as it is.
 """
@@ -11,9 +11,11 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BUNDLED = Path(__file__).parent / "recordings" / "build-and-shell.log.gz"
 BUNDLED_IS = "a bundled recording of a Debian machine's calls (a gcc build, Python, sort, shells)"

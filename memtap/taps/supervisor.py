@@ -6,14 +6,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from memtap.status import TapState, TapStatus
 from memtap.stores.contract import Loss
 from memtap.taps.process import TapProcess
-from memtap.taps.tap import Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memtap.taps.tap import Tap
 
 _QUIET_START_S = 5.0  # a tap alive for so long has begun, even where the machine makes no call
 _END_GRACE_S = 0.5  # between the end of a tap's output and its own
@@ -35,9 +39,9 @@ class Pauses:
 class Supervisor:
     """Runs a tap until stopped, in a thread of its own.
 
-    `on_stream(fd)` is called in that thread for each new stream; it reads until the end of the stream, returns,
-    and leaves the descriptor open. `on_gap(loss)` is called in the same thread, between two streams or at the
-    end, for each time in which nothing was seen.
+    `on_stream(fd)` is called in that thread for each new stream; it reads until the end of the stream,
+    returns, and leaves the descriptor open. `on_gap(loss)` is called in the same thread, between two streams
+    or at the end, for each time in which nothing was seen.
     """
 
     def __init__(
