@@ -1,0 +1,1 @@
+"""The embedded store: one DuckDB file, owned by one process."""

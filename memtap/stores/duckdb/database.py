@@ -1,0 +1,119 @@
+"""A DuckDB file that this process owns: opened, shared by its threads, opened again after it failed."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from memtap.errors import StoreAway, StoreError
+
+# A daemon beside the work that it watches: the two threads serve one load and one read at a time, and the
+# memory is what sorting and grouping may use before they spill. Extensions are never fetched from anywhere.
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 2,
+    "memory_limit": "512MB",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+# The two after which DuckDB refuses everything until the file is opened again.
+_BROKEN = (duckdb.FatalException, duckdb.InternalException)
+
+
+class Database:
+    """One open file. Every use takes a connection of its own, so any number of threads may."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self._path = path
+        self._url = url
+        self._lock = threading.Lock()
+        self._root: duckdb.DuckDBPyConnection | None = self._open()
+        self._closed = False
+
+    @contextmanager
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for this block. What DuckDB raises in it leaves as StoreAway or StoreError."""
+        with self._lock:
+            if self._closed:
+                raise StoreError(f"store {self._url} is closed")
+            if self._root is None:
+                self._root = self._open()
+            root = self._root
+            connection = root.cursor()
+        try:
+            yield connection
+        except duckdb.Error as error:
+            if isinstance(error, _BROKEN) or "database has been invalidated" in str(error):
+                self._abandon(root)
+            raise self._said(error) from error
+        finally:
+            connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """As `connection`, committed at the end of the block or not at all."""
+        with self.connection() as connection:
+            connection.begin()
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+    def close(self) -> None:
+        """Write what the log holds into the file and let go of it."""
+        with self._lock:
+            self._closed = True
+            if self._root is not None:
+                self._root.close()
+                self._root = None
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return duckdb.connect(str(self._path), config=_SETTINGS)
+        except duckdb.Error as error:
+            raise self._not_opened(error) from error
+
+    def _abandon(self, root: duckdb.DuckDBPyConnection) -> None:
+        with self._lock:
+            if self._root is root:
+                self._root = None
+        root.close()
+
+    def _not_opened(self, error: duckdb.Error) -> StoreError:
+        text = str(error)
+        if "lock" in text:
+            holder = re.search(r"held in (\S+) \(PID (\d+)\)", text)
+            who = f"process {holder[2]} ({holder[1]})" if holder else "another process"
+            return StoreError(
+                f"store {self._url} is in use by {who}, and one process owns a DuckDB file:"
+                " stop that one, read through its dashboard, or use another file or MySQL"
+            )
+        if isinstance(error, duckdb.IOException):
+            return StoreError(f"store {self._url} cannot be opened: {_line(error)}: check the path and its permissions")
+        return StoreError(f"store {self._url} cannot be opened: {_line(error)}")
+
+    def _said(self, error: duckdb.Error) -> StoreError:
+        text = f"store {self._url}: {_line(error)}"
+        if isinstance(error, duckdb.TransactionException):
+            return StoreAway(f"{text}: another writer was first, try again")
+        if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException, *_BROKEN)):
+            return StoreAway(f"{text}: check the disk's free space")
+        return StoreError(text)
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.rollback()
+    except duckdb.Error:
+        pass  # a failed commit has rolled back already
+
+
+def _line(error: duckdb.Error) -> str:
+    return " ".join(str(error).split("\n\n")[0].split())[:300]

@@ -1,0 +1,126 @@
+"""The DuckDB store's tables, one tuple of statements per schema version.
+
+Nothing here has an index that grows with the calls: an index is held in memory, and the row groups' least and
+greatest values already let a read skip what it does not ask for, as calls arrive nearly in the order of time.
+"""
+
+from __future__ import annotations
+
+_VERSION_1 = (
+    # BLOB, as nobody promised that a comm is text; `text` is what `MemoryCalls` shows (memtap.stores.duckdb.text).
+    "CREATE TABLE names (id UINTEGER PRIMARY KEY, comm BLOB NOT NULL UNIQUE, text VARCHAR NOT NULL)",
+    """
+    CREATE TABLE hosts (
+        id UINTEGER PRIMARY KEY,
+        name VARCHAR NOT NULL,
+        boot_id VARCHAR NOT NULL,
+        memory_bytes UBIGINT NOT NULL,
+        page_size UINTEGER NOT NULL,
+        last_us UBIGINT NOT NULL DEFAULT 0, -- of its calls: which boot is the newest
+        UNIQUE (name, boot_id)
+    )
+    """,
+    """
+    CREATE TABLE streams (
+        stream_no UINTEGER PRIMARY KEY,
+        name VARCHAR NOT NULL UNIQUE,
+        tap VARCHAR NOT NULL,
+        host_id UINTEGER NOT NULL,
+        batches UBIGINT NOT NULL DEFAULT 0, -- this and what follows: the sums of its batches
+        lines_read UBIGINT NOT NULL DEFAULT 0,
+        stored UBIGINT NOT NULL DEFAULT 0,
+        rejected UBIGINT NOT NULL DEFAULT 0,
+        notices UBIGINT NOT NULL DEFAULT 0,
+        first_us UBIGINT,
+        last_us UBIGINT,
+        changes UBIGINT NOT NULL DEFAULT 0
+    )
+    """,
+    """
+    CREATE TABLE batches (
+        stream_no UINTEGER NOT NULL,
+        batch_no UBIGINT NOT NULL,
+        first_ordinal UBIGINT NOT NULL,
+        stored UINTEGER NOT NULL,
+        source_offset UBIGINT NOT NULL, -- bytes of the source accounted for with this batch
+        source_check BLOB NOT NULL,
+        lines_read UBIGINT NOT NULL,
+        rejected UBIGINT NOT NULL,
+        notices UBIGINT NOT NULL,
+        PRIMARY KEY (stream_no, batch_no)
+    )
+    """,
+    """
+    CREATE TABLE processes (
+        id UINTEGER PRIMARY KEY,
+        host_id UINTEGER NOT NULL,
+        pid UINTEGER NOT NULL,
+        start_us UBIGINT NOT NULL, -- 0 where no tap has said
+        name_id UINTEGER NOT NULL, -- the latest
+        requested DECIMAL(38, 0) NOT NULL DEFAULT 0,
+        released DECIMAL(38, 0) NOT NULL DEFAULT 0,
+        requests UBIGINT NOT NULL DEFAULT 0,
+        releases UBIGINT NOT NULL DEFAULT 0,
+        first_us UBIGINT NOT NULL DEFAULT 18446744073709551615,
+        last_us UBIGINT NOT NULL DEFAULT 0,
+        ended_us UBIGINT,
+        UNIQUE (host_id, pid, start_us)
+    )
+    """,
+    """
+    CREATE TABLE events (
+        id UBIGINT NOT NULL,
+        time_us UBIGINT NOT NULL,
+        process_id UINTEGER NOT NULL,
+        name_id UINTEGER NOT NULL,
+        call UTINYINT NOT NULL, -- an index into memtap.native.CALLS
+        length UBIGINT NOT NULL
+    )
+    """,
+    # One row per (process, second), kept so by MERGE.
+    """
+    CREATE TABLE rollup_1s (
+        process_id UINTEGER NOT NULL,
+        second UBIGINT NOT NULL,
+        requested DECIMAL(38, 0) NOT NULL,
+        released DECIMAL(38, 0) NOT NULL,
+        requests UBIGINT NOT NULL,
+        releases UBIGINT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE losses (
+        stream_no UINTEGER NOT NULL,
+        batch_no UBIGINT NOT NULL,
+        position UINTEGER NOT NULL,
+        time_us UBIGINT NOT NULL,
+        cause VARCHAR NOT NULL,
+        events UBIGINT NOT NULL,
+        detail VARCHAR NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE loss_totals (
+        stream_no UINTEGER NOT NULL,
+        cause VARCHAR NOT NULL,
+        events UBIGINT NOT NULL,
+        PRIMARY KEY (stream_no, cause)
+    )
+    """,
+    # The original's table. `timestamp` is NULL past the year 9999, which local time does not know.
+    """
+    CREATE VIEW MemoryCalls AS
+    SELECT e.id,
+           p.pid,
+           n.text AS process_name,
+           CASE e.call WHEN 0 THEN 'mmap2' WHEN 1 THEN 'munmap' END AS call_type,
+           e.length / 1048576.0::DOUBLE AS segment_size,
+           CASE WHEN e.time_us < 253402214400000000
+                THEN strftime(make_timestamptz(e.time_us::BIGINT), '%Y-%m-%d %H:%M:%S.%f') END AS timestamp
+    FROM events e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+VERSIONS_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version UINTEGER PRIMARY KEY, made_us UBIGINT NOT NULL)"
+VERSION_FOUND = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_versions' AND NOT internal"

@@ -1,0 +1,75 @@
+"""The SQL of the DuckDB store's writer. `batch_events` and `batch_activity` are the batch's Arrow columns."""
+
+from __future__ import annotations
+
+BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WHERE stream_no = ? AND batch_no = ?"
+ADD_BATCH = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+LAST_STREAM = "SELECT stream_no, name FROM streams WHERE starts_with(name, ?) ORDER BY stream_no DESC LIMIT 1"
+
+RENEW_HOST = """
+UPDATE hosts SET memory_bytes = CASE WHEN ? > 0 THEN ? ELSE memory_bytes END,
+                 page_size = CASE WHEN ? > 0 THEN ? ELSE page_size END
+WHERE id = ?
+"""
+RAISE_HOST = "UPDATE hosts SET last_us = greatest(last_us, coalesce(?, 0)) WHERE id = ?"
+
+NAME_IDS = "SELECT comm, id FROM names WHERE comm IN (SELECT unnest(?::BLOB[]))"
+PROCESS_IDS = """
+SELECT pid, start_us, id FROM processes WHERE host_id = ? AND pid IN (SELECT unnest(?::UINTEGER[]))
+"""
+ADD_PROCESSES = """
+INSERT INTO processes (id, host_id, pid, start_us, name_id)
+SELECT ? + row_number() OVER () - 1, ?, pid, start_us, 0
+FROM (SELECT unnest(?::UINTEGER[]) AS pid, unnest(?::UBIGINT[]) AS start_us)
+"""
+
+ADD_EVENTS = "INSERT INTO events SELECT id, time_us, process_id, name_id, call, length FROM batch_events"
+
+ADD_TO_ROLLUP = """
+MERGE INTO rollup_1s r
+USING (SELECT process_id, second, sum(requested) AS requested, sum(released) AS released,
+              sum(requests) AS requests, sum(releases) AS releases
+       FROM batch_activity GROUP BY process_id, second) b
+ON r.process_id = b.process_id AND r.second = b.second
+WHEN MATCHED THEN UPDATE SET requested = r.requested + b.requested, released = r.released + b.released,
+                             requests = r.requests + b.requests, releases = r.releases + b.releases
+WHEN NOT MATCHED THEN INSERT VALUES (b.process_id, b.second, b.requested, b.released, b.requests, b.releases)
+"""
+
+# The latest name is that of the latest call. A call after its process was marked as ended says that the pid has
+# come back.
+ADD_TO_PROCESSES = """
+UPDATE processes p
+SET requested = p.requested + b.requested,
+    released = p.released + b.released,
+    requests = p.requests + b.requests,
+    releases = p.releases + b.releases,
+    name_id = CASE WHEN b.last_us >= p.last_us THEN b.name_id ELSE p.name_id END,
+    first_us = least(p.first_us, b.first_us),
+    last_us = greatest(p.last_us, b.last_us),
+    ended_us = CASE WHEN p.ended_us < b.last_us THEN NULL ELSE p.ended_us END
+FROM (SELECT process_id, sum(requested) AS requested, sum(released) AS released,
+             sum(requests) AS requests, sum(releases) AS releases,
+             min(first_us) AS first_us, max(last_us) AS last_us,
+             arg_max(name_id, {'us': last_us, 'position': position}) AS name_id
+      FROM (SELECT *, row_number() OVER () AS position FROM batch_activity) GROUP BY process_id) b
+WHERE p.id = b.process_id
+"""
+
+TIMES = "SELECT min(first_us), max(last_us), max(last_us) FILTER (last_us < ?) FROM batch_activity"
+
+ADD_TO_STREAM = """
+UPDATE streams
+SET batches = batches + 1, changes = changes + 1, lines_read = lines_read + ?, stored = stored + ?,
+    rejected = rejected + ?, notices = notices + ?,
+    first_us = least(first_us, ?), last_us = greatest(last_us, ?) -- these two leave NULLs out
+WHERE stream_no = ?
+"""
+ADD_TO_LOSS_TOTALS = """
+INSERT INTO loss_totals AS l VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = l.events + excluded.events
+"""
+
+END_PROCESSES = """
+UPDATE processes SET ended_us = ?
+WHERE host_id = ? AND pid IN (SELECT unnest(?::UINTEGER[])) AND ended_us IS NULL AND last_us <= ?
+"""

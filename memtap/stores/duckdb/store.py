@@ -1,0 +1,60 @@
+"""`duckdb:///PATH`: the store that needs nothing installed or started."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from memtap.errors import StoreError
+from memtap.stores import schema
+from memtap.stores.address import DuckDBAddress, default_url
+from memtap.stores.duckdb.database import Database
+from memtap.stores.duckdb.reader import DuckDBReader
+from memtap.stores.duckdb.schema import MIGRATIONS, VERSION_FOUND, VERSIONS_TABLE
+from memtap.stores.duckdb.writer import DuckDBWriter
+
+# Two stores of one process may have the same file open.
+_migrating = threading.Lock()
+
+
+class DuckDBStore:
+    """A DuckDB file. The first process to open it owns it: a second one gets a StoreError that names the first."""
+
+    def __init__(self, address: DuckDBAddress) -> None:
+        folder = address.path.parent
+        if address.url == default_url():
+            # What a machine's processes do is for its user's eyes.
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.is_dir():
+            raise StoreError(f"store {address.url}: there is no folder {folder}: make it, or use another path")
+        self.url = address.url
+        self._database = Database(address.path, address.url)
+
+    def migrate(self) -> tuple[int, int]:
+        with _migrating, self._database.transaction() as connection:
+            connection.execute(VERSIONS_TABLE)
+            before = self._version()
+            schema.refuse_newer(before, self.url)
+            for version in range(before + 1, schema.VERSION + 1):
+                for statement in MIGRATIONS[version - 1]:
+                    connection.execute(statement)
+                connection.execute("INSERT INTO schema_versions VALUES (?, ?)", [version, time.time_ns() // 1000])
+        return before, schema.VERSION
+
+    def writer(self) -> DuckDBWriter:
+        schema.require(self._version(), self.url)
+        return DuckDBWriter(self._database)
+
+    def reader(self) -> DuckDBReader:
+        schema.require(self._version(), self.url)
+        return DuckDBReader(self._database)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _version(self) -> int:
+        with self._database.connection() as connection:
+            made = connection.execute(VERSION_FOUND).fetchall()[0][0]
+            if not made:
+                return 0
+            return connection.execute("SELECT coalesce(max(version), 0) FROM schema_versions").fetchall()[0][0] or 0

@@ -1,0 +1,192 @@
+"""The DuckDB store's writing side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from memtap.errors import StoreError
+from memtap.stores import schema
+from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
+from memtap.stores.duckdb import statements as sql
+from memtap.stores.duckdb.text import text_of
+from memtap.stores.local_ids import OpenStream
+from memtap.stores.repeats import CURSOR_START, check_repeat, storable
+
+if TYPE_CHECKING:
+    from memtap.stores.duckdb.database import Database
+
+Connection = duckdb.DuckDBPyConnection
+
+
+class DuckDBWriter:
+    """Writes batches as Arrow columns. One thread's."""
+
+    load_method = "arrow"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._streams: dict[int, OpenStream] = {}
+
+    def open_stream(self, stream: Stream) -> Cursor:
+        name = storable(stream.name)
+        with self._database.transaction() as connection:
+            host_id = _host_id(connection, stream.host)
+            found = _one(connection, "SELECT stream_no, host_id FROM streams WHERE name = ?", name)
+            if found:
+                stream_no, host_id = found
+                cursor = _cursor(connection, stream_no)
+            else:
+                cursor = Cursor(stream_no=_next_id(connection, "stream_no", "streams"))
+                if cursor.stream_no > schema.MAX_STREAM_NO:
+                    raise StoreError(f"the store has its {schema.MAX_STREAM_NO} streams: begin a new store")
+                connection.execute(
+                    "INSERT INTO streams (stream_no, name, tap, host_id) VALUES (?, ?, ?, ?)",
+                    [cursor.stream_no, name, storable(stream.tap), host_id],
+                )
+        self._streams[cursor.stream_no] = OpenStream(host_id)
+        return cursor
+
+    def last_stream(self, prefix: str) -> tuple[str, Cursor] | None:
+        with self._database.transaction() as connection:
+            found = _one(connection, sql.LAST_STREAM, storable(prefix))
+            return (found[1], _cursor(connection, found[0])) if found else None
+
+    def write(self, stream_no: int, batch: SealedBatch) -> bool:
+        stream = self._stream(stream_no)
+        first_id = schema.event_id(stream_no, batch.first_ordinal)
+        schema.event_id(stream_no, batch.first_ordinal + len(batch.events))
+        with self._database.transaction() as connection:
+            stored = _one(connection, sql.BATCH, stream_no, batch.number)
+            if stored:
+                check_repeat(stream_no, batch, stored)
+                return False
+            connection.execute(sql.ADD_BATCH, [stream_no, *_batch_row(batch)])
+            ids = stream.ids.covering(
+                batch.events,
+                lambda comms: _name_ids(connection, comms),
+                lambda pairs: _process_ids(connection, stream.host_id, pairs),
+            )
+            first_us = last_us = None
+            if len(batch.events):
+                connection.register("batch_events", batch.events.events(ids.processes, ids.names, first_id))
+                connection.execute(sql.ADD_EVENTS)
+                connection.register("batch_activity", batch.events.activity(ids.processes, ids.names))
+                connection.execute(sql.ADD_TO_ROLLUP)
+                connection.execute(sql.ADD_TO_PROCESSES)
+                first_us, last_us, sane_us = connection.execute(sql.TIMES, [schema.END_OF_TIME_US]).fetchall()[0]
+                connection.execute(sql.RAISE_HOST, [sane_us, stream.host_id])
+            _add_losses(connection, stream_no, batch)
+            connection.execute(sql.ADD_TO_STREAM, [*_counts(batch), first_us, last_us, stream_no])
+        stream.ids = ids  # only now: ids made in a transaction that failed do not exist
+        return True
+
+    def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
+        if not pids:
+            return
+        host_id = self._stream(stream_no).host_id
+        with self._database.transaction() as connection:
+            ended = connection.execute(sql.END_PROCESSES, [ended_us, host_id, list(pids), ended_us]).fetchall()[0][0]
+            if ended:
+                connection.execute("UPDATE streams SET changes = changes + 1 WHERE stream_no = ?", [stream_no])
+
+    def close(self) -> None:
+        self._streams.clear()
+
+    def _stream(self, stream_no: int) -> OpenStream:
+        if stream_no not in self._streams:
+            with self._database.connection() as connection:
+                found = _one(connection, "SELECT host_id FROM streams WHERE stream_no = ?", stream_no)
+            if not found:
+                raise StoreError(f"the store has no stream {stream_no}: open it first")
+            self._streams[stream_no] = OpenStream(found[0])
+        return self._streams[stream_no]
+
+
+def _one(connection: Connection, statement: str, *values: object) -> tuple[Any, ...] | None:
+    rows = connection.execute(statement, list(values)).fetchall()
+    return rows[0] if rows else None
+
+
+def _next_id(connection: Connection, column: str, table: str) -> int:
+    # Not a sequence: a transaction that fails would leave a gap, and the same lines another id.
+    row = _one(connection, f"SELECT coalesce(max({column}), 0) + 1 FROM {table}")  # noqa: S608
+    assert row is not None  # noqa: S101
+    return int(row[0])
+
+
+def _host_id(connection: Connection, host: Host) -> int:
+    name, boot = storable(host.name), storable(host.boot_id)
+    found = _one(connection, "SELECT id FROM hosts WHERE name = ? AND boot_id = ?", name, boot)
+    if found:
+        connection.execute(sql.RENEW_HOST, [host.memory_bytes, host.memory_bytes, host.page_size, host.page_size, found[0]])
+        return int(found[0])
+    number = _next_id(connection, "id", "hosts")
+    connection.execute(
+        "INSERT INTO hosts (id, name, boot_id, memory_bytes, page_size) VALUES (?, ?, ?, ?, ?)",
+        [number, name, boot, host.memory_bytes, host.page_size],
+    )
+    return number
+
+
+def _cursor(connection: Connection, stream_no: int) -> Cursor:
+    row = _one(connection, CURSOR_START, stream_no)
+    if row is None:
+        return Cursor(stream_no)
+    number, first_ordinal, stored, offset, check = row
+    return Cursor(stream_no, number + 1, first_ordinal + stored, offset, bytes(check))
+
+
+def _batch_row(batch: SealedBatch) -> tuple[object, ...]:
+    return (
+        batch.number,
+        batch.first_ordinal,
+        len(batch.events),
+        batch.offset,
+        batch.check,
+        batch.lines,
+        batch.rejected,
+        batch.notices,
+    )
+
+
+def _counts(batch: SealedBatch) -> tuple[int, int, int, int]:
+    return batch.lines, len(batch.events), batch.rejected, batch.notices
+
+
+def _name_ids(connection: Connection, comms: Sequence[bytes]) -> list[int]:
+    found = dict(connection.execute(sql.NAME_IDS, [list(comms)]).fetchall())
+    new = [comm for comm in comms if comm not in found]
+    if new:
+        first = _next_id(connection, "id", "names")
+        connection.executemany(
+            "INSERT INTO names VALUES (?, ?, ?)",
+            [[number, comm, text_of(comm)] for number, comm in enumerate(new, first)],
+        )
+        found.update((comm, number) for number, comm in enumerate(new, first))
+    return [found[comm] for comm in comms]
+
+
+def _process_ids(connection: Connection, host_id: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    rows = connection.execute(sql.PROCESS_IDS, [host_id, [pid for pid, _ in pairs]]).fetchall()
+    found = {(pid, start): number for pid, start, number in rows}
+    new = [pair for pair in pairs if pair not in found]
+    if new:
+        first = _next_id(connection, "id", "processes")
+        pids, starts = [pid for pid, _ in new], [start for _, start in new]
+        connection.execute(sql.ADD_PROCESSES, [first, host_id, pids, starts])
+        found.update((pair, number) for number, pair in enumerate(new, first))
+    return [found[pair] for pair in pairs]
+
+
+def _add_losses(connection: Connection, stream_no: int, batch: SealedBatch) -> None:
+    totals: Counter[str] = Counter()
+    for position, loss in enumerate(batch.losses):
+        row = [stream_no, batch.number, position, loss.time_us, storable(loss.cause), loss.events, storable(loss.detail)]
+        connection.execute("INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        totals[loss.cause] += loss.events
+    for cause, events in totals.items():
+        connection.execute(sql.ADD_TO_LOSS_TOTALS, [stream_no, storable(cause), events])

@@ -1,0 +1,138 @@
+"""The store that counts and forgets: everything before a store, measured alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from memtap.stores.contract import (
+    Account,
+    CallFilter,
+    CallRow,
+    Cursor,
+    Host,
+    Loss,
+    ProcessRow,
+    SealedBatch,
+    Stream,
+    StreamRow,
+    Totals,
+)
+
+
+class NullStore:
+    """`null://`. What it counted is read back through `reader().account()`; nothing else is kept."""
+
+    url = "null://"
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
+
+    def migrate(self) -> tuple[int, int]:
+        return 1, 1
+
+    def writer(self) -> NullWriter:
+        return NullWriter(self._counts, self._lost)
+
+    def reader(self) -> NullReader:
+        return NullReader(self._counts, self._lost)
+
+    def close(self) -> None:
+        pass
+
+
+class NullWriter:
+    """Takes every batch as new."""
+
+    def __init__(self, counts: Counter[str], lost: Counter[str]) -> None:
+        self._counts = counts
+        self._lost = lost
+
+    def open_stream(self, stream: Stream) -> Cursor:
+        del stream
+        self._counts["streams"] += 1
+        return Cursor(stream_no=self._counts["streams"])
+
+    def last_stream(self, prefix: str) -> tuple[str, Cursor] | None:
+        del prefix
+        return None
+
+    def write(self, stream_no: int, batch: SealedBatch) -> bool:
+        del stream_no
+        self._counts.update(
+            changes=1, stored=len(batch.events), lines=batch.lines, rejected=batch.rejected, notices=batch.notices
+        )
+        for loss in batch.losses:
+            self._lost[loss.cause] += loss.events
+        return True
+
+    def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class NullReader:
+    """Knows the account and no call."""
+
+    def __init__(self, counts: Counter[str], lost: Counter[str]) -> None:
+        self._counts = counts
+        self._lost = lost
+
+    def version(self) -> str:
+        return f"null-{self._counts['streams']}-{self._counts['changes']}"
+
+    def hosts(self) -> list[Host]:
+        return []
+
+    def processes(self, *, ended: bool | None = False) -> list[ProcessRow]:
+        del ended
+        return []
+
+    def process(self, process_id: int) -> ProcessRow | None:
+        del process_id
+        return None
+
+    def window(self, from_us: int, to_us: int) -> list[ProcessRow]:
+        del from_us, to_us
+        return []
+
+    def history(self, process_id: int | None, from_us: int, to_us: int) -> list[tuple[int, int, int, int, int]]:
+        del process_id, from_us, to_us
+        return []
+
+    def totals(self) -> Totals:
+        return Totals(requested=0, released=0, requests=0, releases=0, processes=0, first_us=None, last_us=None)
+
+    def calls(
+        self,
+        where: CallFilter,
+        *,
+        before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> list[CallRow]:
+        del where, before, after, limit
+        return []
+
+    def account(self) -> Account:
+        counts = self._counts
+        return Account(
+            lines=counts["lines"],
+            stored=counts["stored"],
+            rejected=counts["rejected"],
+            notices=counts["notices"],
+            lost={cause: events for cause, events in self._lost.items() if events},
+        )
+
+    def losses(self, *, limit: int = 1000) -> list[Loss]:
+        del limit
+        return []
+
+    def streams(self) -> list[StreamRow]:
+        return []
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,251 @@
+"""What a reader asks, in the SQL that DuckDB, MySQL and MariaDB share. A store adds how a question is put."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from memtap.native import CALLS
+from memtap.stores.contract import (
+    Account,
+    CallFilter,
+    CallRow,
+    Host,
+    Loss,
+    ProcessRow,
+    StreamRow,
+    Totals,
+)
+
+Row = tuple[Any, ...]
+
+_PROCESS = (
+    "SELECT p.id, h.name, p.pid, p.start_us, n.comm, p.requested, p.released, p.requests, p.releases,"
+    " p.first_us, p.last_us, p.ended_us"
+    " FROM processes p JOIN hosts h ON h.id = p.host_id JOIN names n ON n.id = p.name_id"
+)
+# A process is known from the batch that names it first; it has been seen once one of its calls is stored.
+_SEEN = "p.last_us >= p.first_us"
+
+_WINDOW = (
+    "SELECT p.id, h.name, p.pid, p.start_us, n.comm, w.requested, w.released, w.requests, w.releases,"
+    " p.first_us, p.last_us, p.ended_us"
+    " FROM (SELECT process_id, SUM(requested) AS requested, SUM(released) AS released,"
+    " SUM(requests) AS requests, SUM(releases) AS releases"
+    " FROM rollup_1s WHERE second >= ? AND second < ? GROUP BY process_id) w"
+    " JOIN processes p ON p.id = w.process_id JOIN hosts h ON h.id = p.host_id JOIN names n ON n.id = p.name_id"
+    " ORDER BY w.requested DESC, p.id"
+)
+
+_TOTALS = (
+    "SELECT SUM(p.requested), SUM(p.released), SUM(p.requests), SUM(p.releases), COUNT(*),"
+    f" MIN(p.first_us), MAX(p.last_us) FROM processes p WHERE {_SEEN}"  # noqa: S608
+)
+
+_STREAMS = (
+    "SELECT s.stream_no, s.name, s.tap, h.name, s.batches, s.stored, s.first_us, s.last_us"
+    " FROM streams s JOIN hosts h ON h.id = s.host_id ORDER BY s.stream_no"
+)
+
+
+class SqlReader(ABC):
+    """A `Reader` over the tables; `_rows` is the only way to the database."""
+
+    @abstractmethod
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """Run one statement, `?` standing for the values, and return all its rows. Safe from any thread."""
+
+    def version(self) -> str:
+        made = self._rows("SELECT made_us FROM schema_versions WHERE version = 1")[0][0]
+        streams, changes = self._rows("SELECT COUNT(*), SUM(changes) FROM streams")[0]
+        return f"{int(made):x}-{int(streams)}-{int(changes or 0)}"
+
+    def hosts(self) -> list[Host]:
+        newest = {}
+        for _, name, *rest in reversed(self._boots()):
+            newest.setdefault(name, rest)
+        return [Host(_text(name), _text(boot), memory, page) for name, (boot, memory, page) in newest.items()]
+
+    def processes(self, *, ended: bool | None = False) -> list[ProcessRow]:
+        boots = self._boots()
+        newest = {name: host_id for host_id, name, boot, *_ in boots if boot}
+        shown = [host_id for host_id, name, boot, *_ in boots if not boot or newest[name] == host_id]
+        if not shown:
+            return []
+        state = {None: "", False: " AND p.ended_us IS NULL", True: " AND p.ended_us IS NOT NULL"}[ended]
+        rows = self._rows(f"{_PROCESS} WHERE {_SEEN} AND p.host_id IN ({_marks(shown)}){state}", shown)
+        return sorted(map(_process, rows), key=lambda row: (-row.balance, row.id))
+
+    def process(self, process_id: int) -> ProcessRow | None:
+        rows = self._rows(f"{_PROCESS} WHERE {_SEEN} AND p.id = ?", (process_id,))
+        return _process(rows[0]) if rows else None
+
+    def window(self, from_us: int, to_us: int) -> list[ProcessRow]:
+        return [_process(row) for row in self._rows(_WINDOW, _seconds(from_us, to_us))]
+
+    def history(self, process_id: int | None, from_us: int, to_us: int) -> list[tuple[int, int, int, int, int]]:
+        one = "" if process_id is None else " AND process_id = ?"
+        rows = self._rows(
+            "SELECT second, SUM(requested), SUM(released), SUM(requests), SUM(releases) FROM rollup_1s"  # noqa: S608
+            f" WHERE second >= ? AND second < ?{one} GROUP BY second ORDER BY second",
+            (*_seconds(from_us, to_us), *(() if process_id is None else (process_id,))),
+        )
+        return [(int(s), int(got), int(gave), int(asks), int(frees)) for s, got, gave, asks, frees in rows]
+
+    def totals(self) -> Totals:
+        requested, released, requests, releases, processes, first, last = self._rows(_TOTALS)[0]
+        return Totals(
+            requested=int(requested or 0),
+            released=int(released or 0),
+            requests=int(requests or 0),
+            releases=int(releases or 0),
+            processes=int(processes),
+            first_us=first,
+            last_us=last,
+        )
+
+    def account(self) -> Account:
+        sums = self._rows("SELECT SUM(lines_read), SUM(stored), SUM(rejected), SUM(notices) FROM streams")[0]
+        lines, stored, rejected, notices = (int(value or 0) for value in sums)
+        lost = self._rows("SELECT cause, SUM(events) FROM loss_totals GROUP BY cause ORDER BY cause")
+        return Account(lines, stored, rejected, notices, {_text(cause): int(n) for cause, n in lost if n})
+
+    def losses(self, *, limit: int = 1000) -> list[Loss]:
+        rows = self._rows(
+            "SELECT time_us, cause, events, detail FROM losses"
+            " ORDER BY time_us DESC, stream_no DESC, batch_no DESC, position DESC LIMIT ?",
+            (limit,),
+        )
+        return [Loss(time_us, _text(cause), int(events), _text(detail)) for time_us, cause, events, detail in rows]
+
+    def streams(self) -> list[StreamRow]:
+        return [
+            StreamRow(number, _text(name), _text(tap), _text(host), batches, stored, first, last)
+            for number, name, tap, host, batches, stored, first, last in self._rows(_STREAMS)
+        ]
+
+    def calls(
+        self,
+        where: CallFilter,
+        *,
+        before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> list[CallRow]:
+        conditions = self._conditions(where)
+        if conditions is None or limit <= 0:
+            return []
+        if before is not None:
+            conditions.add("(e.time_us < ? OR (e.time_us = ? AND e.id < ?))", before[0], *before)
+        if after is not None:
+            conditions.add("(e.time_us > ? OR (e.time_us = ? AND e.id > ?))", after[0], *after)
+        return [
+            CallRow(number, time_us, process_id, pid, bytes(comm), CALLS[call], length)
+            for number, time_us, process_id, pid, comm, call, length in self._page(conditions, limit)
+        ]
+
+    def _page(self, conditions: Conditions, limit: int) -> list[Row]:
+        """The newest `limit` calls that fulfil the conditions, newest first."""
+        # The page is cut before its processes and names are looked up.
+        return self._rows(
+            "SELECT e.id, e.time_us, e.process_id, p.pid, n.comm, e.call, e.length FROM ("  # noqa: S608
+            "SELECT e.id, e.time_us, e.process_id, e.name_id, e.call, e.length FROM events e"
+            f" WHERE {conditions.sql} ORDER BY e.time_us DESC, e.id DESC LIMIT ?) e"
+            " JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id"
+            " ORDER BY e.time_us DESC, e.id DESC",
+            (*conditions.values, limit),
+        )
+
+    def _conditions(self, where: CallFilter) -> Conditions | None:
+        """The filter as SQL; None where no call can pass it."""
+        out = Conditions()
+        if where.process_id is not None or where.pid is not None:
+            out.processes = self._process_ids(where)
+            if not out.processes:
+                return None
+            out.add(f"e.process_id IN ({_marks(out.processes)})", *out.processes)
+        if where.name is not None:
+            names = self._rows("SELECT id FROM names WHERE comm = ?", (where.name,))
+            if not names:
+                return None
+            out.add("e.name_id = ?", names[0][0])
+        if where.call is not None:
+            if where.call not in CALLS:
+                return None
+            out.add("e.call = ?", CALLS.index(where.call))
+        if where.from_us is not None:
+            out.add("e.time_us >= ?", max(where.from_us, 0))
+        if where.to_us is not None:
+            out.add("e.time_us < ?", max(where.to_us, 0))
+        if where.min_length is not None:
+            out.add("e.length >= ?", max(where.min_length, 0))
+        return out
+
+    def _process_ids(self, where: CallFilter) -> list[int]:
+        sql, values = "SELECT id FROM processes WHERE 1 = 1", []
+        if where.pid is not None:
+            # Naming the hosts lets an index that begins with them be used.
+            sql += " AND pid = ? AND host_id IN (SELECT id FROM hosts)"
+            values.append(where.pid)
+        if where.process_id is not None:
+            sql += " AND id = ?"
+            values.append(where.process_id)
+        return [row[0] for row in self._rows(sql, values)]
+
+    def _boots(self) -> list[Row]:
+        """(id, name, boot_id, memory_bytes, page_size) of every host and boot, the newest calls' last."""
+        return self._rows("SELECT id, name, boot_id, memory_bytes, page_size FROM hosts ORDER BY last_us, id")
+
+
+class Conditions:
+    """What a call must fulfil, as SQL with its values."""
+
+    def __init__(self) -> None:
+        self.processes: list[int] = []  # not empty: only calls of these
+        self.values: list[object] = []
+        self._parts = ["1 = 1"]
+
+    def add(self, sql: str, *values: object) -> None:
+        self._parts.append(sql)
+        self.values += values
+
+    def copy(self) -> Conditions:
+        twin = Conditions()
+        twin.processes, twin.values, twin._parts = list(self.processes), list(self.values), list(self._parts)
+        return twin
+
+    @property
+    def sql(self) -> str:
+        return " AND ".join(self._parts)
+
+
+def _process(row: Row) -> ProcessRow:
+    number, host, pid, start, comm, requested, released, requests, releases, first, last, ended = row
+    return ProcessRow(
+        id=number,
+        host=_text(host),
+        pid=pid,
+        start_us=start,
+        name=bytes(comm),
+        requested=int(requested),  # a Decimal on both stores: sums pass 2^64
+        released=int(released),
+        requests=int(requests),
+        releases=int(releases),
+        first_us=first,
+        last_us=last,
+        ended_us=ended,
+    )
+
+
+def _seconds(from_us: int, to_us: int) -> tuple[int, int]:
+    """The whole seconds that [from_us, to_us) touches."""
+    return max(from_us, 0) // 1_000_000, max(-(-to_us // 1_000_000), 0)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode()
