@@ -5,6 +5,7 @@ Everything else about the project stands in pyproject.toml.
 """
 
 import os
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
@@ -13,9 +14,21 @@ SANITIZE = bool(os.environ.get("MEMTAP_SANITIZE"))
 ANNOTATE = bool(os.environ.get("MEMTAP_ANNOTATE"))
 
 # Only `memtap` is importable; the top-level folders install below it.
-FOLDERS = {"memtap.native": "native", "memtap.api": "api", "memtap.frontend": "frontend", "memtap.stap": "stap"}
+FOLDERS = {
+    "memtap.native": "native",
+    "memtap.api": "api",
+    "memtap.frontend": "frontend",
+    "memtap.stap": "stap",
+}
 
-compile_args = ["-O3", "-fno-plt", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+compile_args = [
+    "-O3",
+    "-fno-plt",
+    "-Wall",
+    "-Wextra",
+    "-Wno-unused-parameter",
+    "-Wno-missing-field-initializers",
+]
 link_args = ["-pthread"]
 if SANITIZE:
     flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g", "-O1"]
@@ -25,7 +38,7 @@ if SANITIZE:
 native = Extension(
     "memtap.native.core",
     ["native/core.pyx"],
-    depends=sorted(f"native/{name}" for name in os.listdir("native") if name.endswith((".pxi", ".pxd", ".h"))),
+    depends=sorted(str(path) for path in Path("native").glob("*.pxi")),
     extra_compile_args=compile_args,
     extra_link_args=link_args,
 )
@@ -41,7 +54,17 @@ setup(
         "": ["*.pyi", "py.typed", "*.sql", "*.md", "*.gz"],
         "memtap.stap": ["*.stp", "*.bt"],
         "memtap.api": ["static/*"],
-        "memtap.frontend": ["*.html", "*.js", "*.css", "*.svg", "*.json", "**/*.js", "**/*.css", "**/*.json", "**/*.svg"],
+        "memtap.frontend": [
+            "*.html",
+            "*.js",
+            "*.css",
+            "*.svg",
+            "*.json",
+            "**/*.js",
+            "**/*.css",
+            "**/*.json",
+            "**/*.svg",
+        ],
     },
     ext_modules=cythonize(
         [native],

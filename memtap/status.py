@@ -39,5 +39,7 @@ class PipelineStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """All of it, as of one moment."""
+
     tap: TapStatus = TapStatus()
     pipeline: PipelineStatus = PipelineStatus()

@@ -158,7 +158,7 @@ cdef class Batch:
         return table
 
     def __arrow_c_schema__(self):
-        """A PyCapsule named arrow_schema: call (dictionary of text), pid, process (dictionary of bytes), time_us, length."""
+        """A PyCapsule arrow_schema: call (dictionary of text), pid, process (dictionary of bytes), time_us, length."""
         return self.people_table().__arrow_c_schema__()
 
     def __arrow_c_array__(self, requested_schema=None):
@@ -278,7 +278,7 @@ cdef class Parser:
     cdef Parse *parse
     cdef size_t rows
     cdef bint busy
-    cdef list process_pids
+    cdef readonly list process_pids
     cdef list process_starts
     cdef list names
     cdef bytearray carry
@@ -430,8 +430,8 @@ cdef class Parser:
         return done
 
     def pull(self, Ring ring not None, int64_t timeout_ms):
-        """Takes lines from a ring until the batch is full (returns "full"), `timeout_ms` has passed ("waiting"), or
-        the stream has ended ("ended"; an unfinished last line is then rejected as cut). Raises MemoryError."""
+        """Takes lines from a ring until the batch is full ("full"), `timeout_ms` has passed ("waiting"), or the ring
+        was closed and no whole line is left in it ("ended"). Raises MemoryError."""
         cdef timespec until
         cdef bint ended
         cdef Progress progress
@@ -446,11 +446,20 @@ cdef class Parser:
             raise MemoryError(f"parser: no memory after {self.parse.events} calls; what was taken is kept")
         return "ended" if ended else "full" if progress == FULL else "waiting"
 
-    def finish(self):
-        """The stream has ended: an unfinished last line is rejected as cut."""
+    def finish(self, Ring ring=None):
+        """The stream has ended: an unfinished last line, fed or left in the ring, is rejected as cut."""
+        cdef timespec now
+        cdef size_t size
+        cdef bint closed
+        cdef const uint8_t *data
         self.enter()
         cut_line(self.parse, <const uint8_t *> PyByteArray_AS_STRING(self.carry), len(self.carry))
         self.carry = bytearray()
+        if ring is not None:
+            now = deadline_after(0)
+            data = ring_data(&ring.state, 0, &now, &size, &closed)
+            cut_line(self.parse, data, size)
+            ring_release(&ring.state, size)
         self.busy = False
 
     def seal(self):
@@ -487,6 +496,16 @@ cdef class Parser:
         finally:
             self.busy = False
         return batch
+
+    def end(self, pids):
+        """These processes have ended: the next call under such a pid is another process's, begun with that call."""
+        self.enter()
+        try:
+            for pid in pids:
+                if 0 <= pid <= PID_MAX and self.parse.ledger.by_pid[<uint32_t> pid]:
+                    self.parse.ledger.by_pid[<uint32_t> pid] = PID_ENDED
+        finally:
+            self.busy = False
 
     def ledger(self):
         """Every process's exact totals, as of this moment: a list of LedgerRow (bytes, calls, microseconds)."""

@@ -1,6 +1,6 @@
 """The hot path: a tap's bytes to columns, without the GIL. DESIGN.md beside this file says how."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, final
 
 from typing_extensions import Buffer
@@ -59,7 +59,7 @@ class Reader:
     @property
     def bytes_read(self) -> int: ...
     def run(self) -> int:
-        """Reads until the end of the file or `stop`, then closes the ring. Returns 0 or an errno."""
+        """Reads until the end of the file or `stop`. Returns 0 or an errno; closing the ring is left to the caller."""
     def stop(self) -> None:
         """Ends `run` soon, from any thread. What is in the ring can still be read."""
 
@@ -94,16 +94,22 @@ class Parser:
     def pending(self) -> int:
         """Calls that the next `seal` would hand out."""
     @property
+    def process_pids(self) -> Sequence[int]:
+        """The pid of each local process, in order of appearance, as of the last seal. Only ever grows."""
+    @property
     def samples(self) -> list[bytes]:
         """The newest rejected lines, oldest first, cut to 160 bytes each."""
     def feed(self, data: Buffer) -> None:
         """Takes bytes, cut anywhere; the unfinished last line waits for the rest. Makes as much room as it takes."""
     def pull(self, ring: Ring, timeout_ms: int) -> Literal["full", "waiting", "ended"]:
-        """Takes lines from a ring until the batch is full, `timeout_ms` has passed, or the stream has ended."""
-    def finish(self) -> None:
-        """The stream has ended: an unfinished last line is rejected as cut."""
+        """Takes lines from a ring until the batch is full, `timeout_ms` has passed, or the ring was closed and no
+        whole line is left in it."""
+    def finish(self, ring: Ring | None = None) -> None:
+        """The stream has ended: an unfinished last line, fed or left in the ring, is rejected as cut."""
     def seal(self) -> Batch:
         """Hands out the calls taken since the last seal, maybe none."""
+    def end(self, pids: Iterable[int]) -> None:
+        """These processes have ended: the next call under such a pid is another process's, begun with that call."""
     def ledger(self) -> list[LedgerRow]:
         """Every process's exact totals as of now, in order of appearance."""
 
@@ -135,7 +141,7 @@ class Batch:
     def process_pids(self) -> Sequence[int]: ...
     @property
     def process_starts(self) -> Sequence[int]:
-        """Microseconds since the epoch; 0: format 1 does not say."""
+        """Microseconds since the epoch; 0: format 1 does not say. Of a pid reused after `end`, its first call."""
     @property
     def names(self) -> Sequence[bytes]: ...
     @property

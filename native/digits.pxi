@@ -9,7 +9,8 @@ cdef enum:
 
 cdef inline uint64_t not_digits(uint64_t word) noexcept nogil:
     """The high bit of each byte of `word` (text XOR zeros) that is no digit."""
-    return (((word & <uint64_t> 0x7f7f7f7f7f7f7f7f) + <uint64_t> 0x7676767676767676) | word) & <uint64_t> 0x8080808080808080
+    return ((((word & <uint64_t> 0x7f7f7f7f7f7f7f7f) + <uint64_t> 0x7676767676767676) | word)
+            & <uint64_t> 0x8080808080808080)
 
 
 cdef inline uint64_t eight_digits(uint64_t word) noexcept nogil:

@@ -4,13 +4,16 @@
 # its activities into the processes and hands them to the batch, so nothing is summed twice. A process is found
 # by its pid through a table of all possible pids: 16 MB of address space, of which the kernel backs what is used.
 
+cdef enum:
+    PID_ENDED = 0xffffffff  # the process that had this pid has ended: its next call is another process's
+
 cdef struct Process:
     Comm comm             # the latest
     uint32_t name         # its id
     uint32_t pid
     uint32_t activity     # the latest activity in the open batch + 1; 0: none
     uint32_t reserved
-    uint64_t start_us     # 0: format 1 does not say
+    uint64_t start_us     # 0: format 1 does not say; of a reused pid, its first call
     uint64_t requests     # calls, as of the last sealed batch, like all below
     uint64_t releases
     uint64_t first_us
@@ -30,7 +33,7 @@ cdef struct Activity:
     uint32_t name         # local id of the latest comm
 
 cdef struct Ledger:
-    uint32_t *by_pid      # local process id + 1; 0: not seen
+    uint32_t *by_pid      # local process id + 1; 0: not seen; PID_ENDED
     Process *processes    # by local id
     uint32_t count
     uint32_t capacity
@@ -78,17 +81,17 @@ cdef inline uint32_t ledger_process(Ledger *ledger, const Record *record) noexce
     """The local id of a record's process. There must be room for one more."""
     cdef uint32_t i = ledger.by_pid[record.pid]
     cdef Process *process
-    if expect_true(i != 0):
+    if expect_true(i != 0 and i != <uint32_t> PID_ENDED):
         return i - 1
-    i = ledger.count
-    process = &ledger.processes[i]
+    process = &ledger.processes[ledger.count]
     memset(process, 0, sizeof(Process))
     process.pid = record.pid
+    process.start_us = record.time_us if i else 0
     process.name = <uint32_t> -1
     process.first_us = <uint64_t> -1
-    ledger.count = i + 1
-    ledger.by_pid[record.pid] = i + 1
-    return i
+    ledger.count += 1
+    ledger.by_pid[record.pid] = ledger.count
+    return ledger.count - 1
 
 
 cdef Activity *ledger_activity(Ledger *ledger, uint32_t process, uint64_t time_us) noexcept nogil:

@@ -196,8 +196,6 @@ cdef Progress pull_lines(Parse *parse, RingState *ring, const timespec *until, b
             return progress
         if used == 0:
             if closed:
-                cut_line(parse, data, size)
-                ring_release(ring, size)
                 ended[0] = True
                 return CLEAR
             if size == ring.capacity:

@@ -156,14 +156,13 @@ cdef class Reader:
         return self.drain.bytes_read
 
     def run(self):
-        """Reads until the end of the file or `stop`, then closes the ring. Returns 0 or an errno."""
+        """Reads until the end of the file or `stop`. Returns 0 or an errno; closing the ring is left to the caller."""
         cdef int failed
         with nogil:
             if self.drain.drop:
                 failed = drain_dropping(&self.drain)
             else:
                 failed = drain_waiting(&self.drain)
-            ring_close(self.drain.ring)
         return failed
 
     def stop(self):

@@ -1,0 +1,46 @@
+"""The command line. The only place that prints errors and chooses the exit status: 0 done, 1 failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from memtap.errors import MemtapError, UsageError
+
+COMMANDS = ("run", "ingest", "serve", "init", "doctor")
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(
+        prog="memtap",
+        description="Watches every process's memory calls in the kernel, keeps exact totals, shows them live.",
+        epilog="A store is named by --store URL, else by MEMTAP_STORE, else it is a DuckDB file of your own: "
+        "duckdb:///PATH, mysql://USER@HOST/proyecto1, or null://. Exit status: 0 done, 1 failed, 2 wrong usage.",
+    )
+    root.add_argument("--version", action="version", version=f"memtap {version('memtap')}")
+    subparsers = root.add_subparsers(metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"memtap.commands.{name}").add_parser(subparsers)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except MemtapError as error:
+        print(f"memtap: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("memtap: stopped", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status

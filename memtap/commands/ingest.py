@@ -1,0 +1,198 @@
+"""`memtap ingest`: a file or standard input into a store, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from memtap.errors import MemtapError
+from memtap.host import this_host
+from memtap.loader import Loader
+from memtap.names import display
+from memtap.native import Parser, Ring
+from memtap.progress import IngestProgress
+from memtap.pump import FILE_ROWS, Pump
+from memtap.source import FileSource, StandardInput, unreadable
+from memtap.stores import open_store, store_url
+from memtap.stores.contract import Cursor, Stream, Writer
+
+RING_BYTES = 4 << 20
+PATIENCE_S = 60.0  # how long a store may be away in the middle of a file
+SAMPLES = 3  # rejected lines shown
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    summary = "store the calls of a trace: a file, plain or gzip, or standard input"
+    parser = subparsers.add_parser(
+        "ingest",
+        help=summary,
+        description=f"{summary.capitalize()}. A file that was stored in part is continued where it was left.",
+    )
+    parser.add_argument("file", metavar="FILE|-", help="the trace; - is standard input")
+    parser.add_argument(
+        "--store", metavar="URL", help="where to (default: MEMTAP_STORE, else a DuckDB file of your own)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object when done")
+    parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one `memtap ingest` did."""
+
+    stream: str
+    resumed_at: int  # bytes that had been stored before
+    lines: int
+    events: int
+    stored: int
+    rejected: int
+    rejected_by: dict[str, int]
+    notices: int
+    lost: int
+    batches: int
+    seconds: float
+    samples: list[bytes]
+
+    def as_json(self) -> bytes:
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields["seconds"] = round(self.seconds, 6)
+        fields["samples"] = [display(line) for line in self.samples]
+        return orjson.dumps(fields)
+
+    def as_text(self) -> Iterator[str]:
+        if self.resumed_at and not self.lines:
+            yield f"nothing new: the {self.resumed_at:,} bytes of {self.stream} were stored before"
+            return
+        if self.resumed_at:
+            yield f"continued after {self.resumed_at:,} bytes that were stored before"
+        rate = self.lines / self.seconds if self.seconds else 0
+        yield (
+            f"{self.stored:,} calls stored from {self.lines:,} lines in {self.seconds:.2f} s ({rate:,.0f} lines/s); "
+            f"{self.rejected:,} rejected, {self.lost:,} lost, {self.notices:,} notices of the tap"
+        )
+        if self.rejected:
+            why = ", ".join(f"{count:,} {reason}" for reason, count in self.rejected_by.items())
+            yield f"rejected lines, by what is wrong with them: {why}; the last ones:"
+            yield from (f"  {display(line)}" for line in self.samples[-SAMPLES:])
+
+
+def run(args: argparse.Namespace) -> int:
+    source = StandardInput() if args.file == "-" else FileSource(Path(args.file))
+    if isinstance(source, StandardInput) and sys.stdin.isatty():
+        print("memtap: reading lines from the terminal; end with Ctrl-D", file=sys.stderr)
+    store = open_store(store_url(args.store))
+    try:
+        store.migrate()
+        writer = store.writer()
+        try:
+            outcome, error = ingest(source, writer)
+        finally:
+            writer.close()
+    finally:
+        store.close()
+    if args.json:
+        sys.stdout.buffer.write(outcome.as_json() + b"\n")
+    else:
+        for line in outcome.as_text():
+            print(line)
+    if error:
+        raise error
+    return 0
+
+
+def ingest(source: FileSource | StandardInput, writer: Writer) -> tuple[Outcome, MemtapError | None]:
+    """Everything from where the source was left. The error says why it ended before the source did."""
+    name, cursor = _resume(source, writer)
+    begun = time.perf_counter()
+    parser = Parser(rows=FILE_ROWS)
+    loader = Loader(writer, cursor, most_rows=2 * FILE_ROWS, drop=False, patience_s=PATIENCE_S)
+    pump = Pump(parser, loader, flush_ms=None if source.regular else 250, base=cursor.offset)
+    ring = Ring(RING_BYTES)
+    drain = source.drain(ring, cursor.offset)
+    loader.start()
+    drain.start()
+
+    with _stop_on_signal(drain.stop) as stopped, IngestProgress(source.size) as progress:
+
+        def show() -> None:
+            offset = cursor.offset + parser.consumed
+            progress.show(offset, parser.events, time.perf_counter() - begun, loader.store_error)
+
+        try:
+            pump.run(ring, on_tick=show, check=source.check, interrupted=lambda: stopped or drain.error)
+        finally:
+            drain.stop()
+            loader.finish()
+        drain.join()
+    if loader.failure:
+        raise loader.failure
+    outcome = Outcome(
+        stream=name,
+        resumed_at=cursor.offset,
+        lines=parser.lines,
+        events=parser.events,
+        stored=loader.stored,
+        rejected=parser.rejected,
+        rejected_by=parser.rejected_by,
+        notices=parser.notices,
+        lost=sum(loader.lost.values()),
+        batches=loader.batches,
+        seconds=time.perf_counter() - begun,
+        samples=parser.samples,
+    )
+    return outcome, _why_early(source, drain.error, stopped)
+
+
+def _resume(source: FileSource | StandardInput, writer: Writer) -> tuple[str, Cursor]:
+    """The stream and where it was left: the same file's, or the beginning of a new one."""
+    host = replace(this_host(), boot_id="")  # format 1 does not say which boot its pids are of
+    if isinstance(source, StandardInput):
+        name = f"stdin:{time.time_ns()}-{os.getpid()}"
+        return name, writer.open_stream(Stream(name, source.tap, host))
+    number = 1
+    if found := writer.last_stream(source.stream_prefix):
+        name, cursor = found
+        if cursor.offset == 0 or source.check(cursor.offset) == cursor.check:
+            return name, writer.open_stream(Stream(name, source.tap, host))
+        number = int(name.rpartition("#")[2]) + 1  # another file stands at this path now
+    name = f"{source.stream_prefix}{number}"
+    return name, writer.open_stream(Stream(name, source.tap, host))
+
+
+def _why_early(
+    source: FileSource | StandardInput, error: Exception | None, stopped: Counter[str]
+) -> MemtapError | None:
+    path = source.path if isinstance(source, FileSource) else Path("standard input")
+    if stopped:
+        again = "run it again to continue" if isinstance(source, FileSource) else "what had been read is stored"
+        return MemtapError(f"stopped by {min(stopped)} before the end of {path}: {again}")
+    if error:
+        return unreadable(path, error)
+    return None
+
+
+@contextmanager
+def _stop_on_signal(stop: Callable[[], None]) -> Iterator[Counter[str]]:
+    """SIGINT and SIGTERM end the reading; what was read is stored. Yields what came."""
+    came: Counter[str] = Counter()
+
+    def note(number: int, _: object) -> None:
+        came[signal.Signals(number).name] += 1
+        stop()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,113 @@
+"""`memtap run`: tap, store and dashboard in one process."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from threading import Event
+
+from memtap.commands import listening
+from memtap.commands.listening import Page
+from memtap.errors import MemtapError
+from memtap.live import Live
+from memtap.names import display
+from memtap.status import Status
+from memtap.stores import default_url, open_store, store_url
+from memtap.taps.choice import SPECS, choose
+from memtap.taps.tap import Tap
+
+LOOK_S = 0.5  # how often the terminal is told of what changed
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    summary = "tap this machine, store every call, and show it in a browser"
+    parser = subparsers.add_parser("run", help=summary, description=f"{summary.capitalize()}.")
+    parser.add_argument("--tap", default="auto", metavar="TAP", help=f"{SPECS} (default: %(default)s)")
+    parser.add_argument(
+        "--store", metavar="URL", help="where to (default: MEMTAP_STORE, else a DuckDB file of your own)"
+    )
+    listening.add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Until SIGINT or SIGTERM, then within two seconds: the tap ended, what was read stored."""
+    with _stopping() as stopping, closing(listening.listen(args)) as listener:
+        tap = choose(args.tap, say=_say)
+        with closing(open_store(_store(args.store, tap))) as store:
+            store.migrate()
+            with closing(store.writer()) as writer, closing(store.reader()) as reader:
+                live = Live(tap, writer)
+                page = listening.make_page(args, listener, reader, live.status, store.url)
+                page.server.start()
+                try:
+                    live.start()
+                    page.server.wait_ready()
+                    _greet(tap, store.url, page.address)
+                    if args.open:
+                        page.open_browser()
+                    _watch(live, page, stopping)
+                finally:
+                    page.server.stop()
+                    unstored = live.stop()
+                    page.server.join()
+    if unstored:
+        raise MemtapError(f"stopped, but the store did not take the last {unstored:,} calls in time: they are lost")
+    _say("stopped; everything that was read is stored")
+    return 0
+
+
+def _store(argument: str | None, tap: Tap) -> str:
+    """A recording goes to a store of its own, unless told otherwise: it is not this machine's history."""
+    url = store_url(argument)
+    if tap.recording and url == default_url():
+        return url.removesuffix("memtap.duckdb") + "recording.duckdb"
+    return url
+
+
+def _greet(tap: Tap, url: str, address: str) -> None:
+    _say(f"{'NOTE: ' if tap.recording else ''}{tap.message}")
+    if tap.left_out:
+        _say(f"left out: memtap itself (pid {', '.join(map(str, tap.left_out))})")
+    _say(f"stored in {url}; Ctrl-C stops")
+    print(address, flush=True)
+
+
+def _watch(live: Live, page: Page, stopping: Event) -> None:
+    """Tells the terminal of what changes, until stopped. Raises MemtapError where memtap cannot go on."""
+    before = live.status()
+    while not stopping.wait(LOOK_S):
+        if page.server.join(0):
+            raise MemtapError("the HTTP server has ended by itself; what was read is stored")
+        now = live.status()
+        for line in _news(before, now):
+            _say(line)
+        before = now
+
+
+def _news(before: Status, now: Status) -> Iterator[str]:
+    if now.tap.message != before.tap.message:
+        yield f"tap: {now.tap.message}"
+        if now.tap.state == "restarting":
+            yield from (f"  {display(line.encode('utf-8', 'surrogateescape'))}" for line in now.tap.stderr)
+    if now.pipeline.store_error != before.pipeline.store_error:
+        yield f"store: {now.pipeline.store_error or 'answers again'}"
+
+
+def _say(line: str) -> None:
+    print(f"memtap: {line}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _stopping() -> Iterator[Event]:
+    """An event that SIGINT and SIGTERM set."""
+    stopping = Event()
+    before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

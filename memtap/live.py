@@ -1,0 +1,116 @@
+"""A tap at work: its supervisor, the reader, the pump and the loader, and what they say of themselves."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from threading import Thread
+
+from memtap.host import sees_all_pids, this_host
+from memtap.loader import Loader
+from memtap.native import Parser, Reader, Ring
+from memtap.pump import FLUSH_MS, LIVE_ROWS, Pump
+from memtap.reaper import Reaper
+from memtap.status import PipelineStatus, Status
+from memtap.stores.contract import Host, Loss, Stream, Writer
+from memtap.taps.supervisor import Supervisor
+from memtap.taps.tap import Tap
+
+RING_BYTES = 16 << 20  # 0.2 s of the fastest tap there is
+WAITING_ROWS = 2_000_000  # calls that may wait for a store that is away: 60 MB
+
+TAP_STOP_S = 1.0  # of the two seconds in which memtap has to be gone
+STORE_STOP_S = 0.6
+
+
+class Live:
+    """Runs a tap into a store's writer until stopped.
+
+    Of a live tap nothing waits for the store: what finds no room is dropped and counted. A file waits.
+    """
+
+    def __init__(self, tap: Tap, writer: Writer) -> None:
+        self.tap = tap
+        self._parser = Parser(rows=LIVE_ROWS)
+        host = recorded_host() if tap.recording else this_host()
+        name = f"tap:{host.name}:{host.boot_id}:{time.time_ns()}"
+        cursor = writer.open_stream(Stream(name, tap.name, host))
+        self._loader = Loader(writer, cursor, most_rows=WAITING_ROWS, drop=tap.restarts, patience_s=None)
+        self._pump = Pump(self._parser, self._loader, flush_ms=FLUSH_MS)
+        self._reaper = Reaper(self._end_processes)
+        self._follows_proc = tap.restarts and not tap.recording and sees_all_pids()
+        self._seen = 0  # processes the reaper has heard of
+        self._reader: Reader | None = None
+        self._pipeline = PipelineStatus()
+        self.supervisor = Supervisor(tap, on_stream=self._follow, on_gap=self._pump.add_loss)
+
+    def start(self) -> None:
+        self._loader.start()
+        self.supervisor.start()
+
+    def stop(self) -> int:
+        """Ends the tap, stores what was read. Returns the calls that the store did not take in time."""
+        if not self.supervisor.stop(TAP_STOP_S):
+            if reader := self._reader:
+                reader.stop()
+            self.supervisor.join(0.2)
+        if self.supervisor.join(0):
+            self._pump.flush()
+        return self._loader.finish(STORE_STOP_S)
+
+    def status(self) -> Status:
+        """As of the last tick, a tenth of a second ago or so; never waits."""
+        return Status(tap=self.supervisor.status(), pipeline=self._pipeline)
+
+    def _follow(self, fd: int) -> None:
+        """One stream of the tap, in the supervisor's thread."""
+        if self.tap.recording:
+            self._reaper.all_ended()  # it begins again
+        ring = Ring(RING_BYTES, drop=self.tap.restarts)
+        self._reader = reader = Reader(fd, ring)
+
+        def drain() -> None:
+            failed = reader.run()
+            if failed:
+                detail = f"reading the tap failed with errno {failed}"
+                self._pump.add_loss(Loss(time.time_ns() // 1000, "pipe", 0, detail))
+            ring.close()
+
+        thread = Thread(target=drain, name="memtap-reader", daemon=True)
+        thread.start()
+        try:
+            self._pump.run(ring, on_tick=self._tick)
+        finally:
+            reader.stop()
+            thread.join()
+            self._reader = None
+
+    def _tick(self) -> None:
+        new = self._parser.process_pids[self._seen :]
+        self._seen += len(new)
+        if self._follows_proc or self.tap.recording:
+            self._reaper.hear(new)
+        if self._follows_proc:
+            self._reaper.look()
+        self._pipeline = PipelineStatus(
+            lines=self._parser.lines,
+            events=self._parser.events,
+            stored=self._loader.stored,
+            rejected=self._parser.rejected,
+            notices=self._parser.notices,
+            lost=dict(self._loader.lost),
+            batches=self._loader.batches,
+            queued=self._loader.queued,
+            store_error=self._loader.store_error,
+            samples=tuple(self._parser.samples),
+        )
+
+    def _end_processes(self, pids: tuple[int, ...]) -> None:
+        self._parser.end(pids)
+        self._loader.end_processes(pids, time.time_ns() // 1000)
+
+
+def recorded_host() -> Host:
+    """The machine of a recording: nobody's, so that its processes are never taken for this machine's."""
+    here = this_host()
+    return Host("recording", boot_id=str(uuid.uuid4()), memory_bytes=here.memory_bytes, page_size=here.page_size)

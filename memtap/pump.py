@@ -1,0 +1,92 @@
+"""The pump: from a ring through the parser to the loader, batch by batch, in the caller's thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from memtap.loader import Draft, Loader
+from memtap.native import Parser, Ring
+from memtap.stores.contract import Loss
+
+FILE_ROWS = 122_880  # a row group of DuckDB; 11 MB of LOAD DATA text
+LIVE_ROWS = 65_536
+FLUSH_MS = 250  # the longest that a live call waits before it is handed to the loader
+TICK_MS = 100
+
+
+class Pump:
+    """Seals a batch when it is full, when the flush interval has passed, and at the end of a stream."""
+
+    def __init__(self, parser: Parser, loader: Loader, *, flush_ms: int | None, base: int = 0) -> None:
+        """`flush_ms`: None seals full batches only (a file). `base`: the offset at which the source was opened."""
+        self.parser = parser
+        self.loader = loader
+        self._flush_s = None if flush_ms is None else flush_ms / 1000
+        self._base = base
+        self._lines = 0
+        self._rejected = 0
+        self._notices = 0
+        self._dropped = 0
+        self._losses: list[Loss] = []
+
+    def add_loss(self, loss: Loss) -> None:
+        """Stored with the next batch. From the pump's own thread."""
+        self._losses.append(loss)
+
+    def run(
+        self,
+        ring: Ring,
+        *,
+        on_tick: Callable[[], None],
+        check: Callable[[int], bytes] = lambda _: b"",
+        interrupted: Callable[[], object] = lambda: False,
+    ) -> None:
+        """Until the ring's end. `on_tick` comes every 100 ms or so; `check(offset)` is stored with each batch. A last
+        line without an end is rejected, unless the stream was `interrupted` and will be continued in that line."""
+        self._dropped = 0
+        sealed = time.monotonic()
+        while True:
+            outcome = self.parser.pull(ring, TICK_MS)
+            self._see_dropped(ring)
+            if outcome == "ended" and not interrupted():
+                self.parser.finish(ring)
+            now = time.monotonic()
+            due = self._flush_s is not None and now - sealed >= self._flush_s
+            if outcome != "waiting" or due:
+                self._seal(check)
+                sealed = now
+            on_tick()
+            if outcome == "ended":
+                return
+
+    def flush(self) -> None:
+        """Seals what waits, whatever is full or due."""
+        self._seal(lambda _: b"")
+
+    def _see_dropped(self, ring: Ring) -> None:
+        if lines := ring.dropped_lines - self._dropped:
+            self._dropped += lines
+            detail = f"the parser fell behind: {lines} lines found no room in {ring.capacity} bytes"
+            self._losses.append(Loss(time.time_ns() // 1000, "ring", lines, detail))
+
+    def _seal(self, check: Callable[[int], bytes]) -> None:
+        parser = self.parser
+        if parser.lines == self._lines and not self._losses and not self.loader.owes:
+            return
+        events = parser.seal()
+        offset = self._base + parser.consumed
+        now_us = time.time_ns() // 1000
+        told = [Loss(at or now_us, "tap", lost, "the tap says it lost them") for at, lost in events.losses]
+        draft = Draft(
+            events=events,
+            lines=parser.lines - self._lines,
+            rejected=parser.rejected - self._rejected,
+            notices=parser.notices - self._notices,
+            offset=offset,
+            check=check(offset),
+            losses=(*self._losses, *told),
+        )
+        self._losses.clear()
+        self._lines, self._rejected, self._notices = parser.lines, parser.rejected, parser.notices
+        self.loader.submit(draft)
