@@ -1,0 +1,1 @@
+"""The shared store: a database on a MySQL or MariaDB server."""

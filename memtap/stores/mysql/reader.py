@@ -1,0 +1,108 @@
+"""The MySQL store's reading side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from memtap.errors import StoreAway, StoreError
+from memtap.stores.address import MySQLAddress
+from memtap.stores.mysql.session import Session
+from memtap.stores.reading import Conditions, Row, SqlReader
+
+KEPT_SESSIONS = 4
+SECONDS_AT_ONCE = 256  # ranges in one statement
+
+
+class MySQLReader(SqlReader):
+    """Reads through sessions that can do nothing else, one a thread at a time, a few kept for the next."""
+
+    def __init__(self, address: MySQLAddress) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._idle: list[Session] = []
+        self._closed = False
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        with self._session() as session:
+            try:
+                return session.rows(sql, values)
+            except StoreAway:
+                if not session.lost:
+                    raise
+        # A session that idled too long is cut off by the server, which shows only when it is used.
+        self._drop_idle()
+        with self._session() as session:
+            return session.rows(sql, values)
+
+    def _page(self, conditions: Conditions, limit: int) -> list[Row]:
+        # The primary key leads from the newest call backwards. It would pass every call of a day to find the
+        # hundred of one process, so the rollups say first in which seconds those are.
+        if not conditions.processes:
+            return super()._page(conditions, limit)
+        found: list[Row] = []
+        bound = None
+        while len(found) < limit:
+            seconds = self._active_seconds(conditions.processes, bound, min(limit, SECONDS_AT_ONCE))
+            if not seconds:
+                break
+            narrowed = conditions.copy()
+            ranges = _ranges(seconds)
+            narrowed.add(
+                "(" + " OR ".join(["(e.time_us >= ? AND e.time_us < ?)"] * len(ranges)) + ")",
+                *(1_000_000 * second for pair in ranges for second in pair),
+            )
+            found += super()._page(narrowed, limit - len(found))
+            bound = seconds[-1]
+        return found
+
+    def _active_seconds(self, processes: Sequence[int], bound: int | None, limit: int) -> list[int]:
+        """The newest seconds before `bound` in which one of the processes has made a call, newest first."""
+        marks = ", ".join("?" * len(processes))
+        sql = f"SELECT DISTINCT second FROM rollup_1s WHERE process_id IN ({marks})"  # noqa: S608
+        values: list[object] = list(processes)
+        if bound is not None:
+            sql += " AND second < ?"
+            values.append(bound)
+        return [row[0] for row in self._rows(sql + " ORDER BY second DESC LIMIT ?", [*values, limit])]
+
+    def close(self) -> None:
+        self._closed = True
+        self._drop_idle()
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        if self._closed:
+            raise StoreError(f"store {self._address.url} is closed")
+        with self._lock:
+            session = self._idle.pop() if self._idle else None
+        if session is None:
+            session = Session(self._address, autocommit=True)
+            session.run("SET SESSION TRANSACTION READ ONLY")
+        try:
+            yield session
+        finally:
+            with self._lock:
+                keep = not session.lost and not self._closed and len(self._idle) < KEPT_SESSIONS
+                if keep:
+                    self._idle.append(session)
+            if not keep:
+                session.close()
+
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session in idle:
+            session.close()
+
+
+def _ranges(seconds: Sequence[int]) -> list[tuple[int, int]]:
+    """Descending seconds as [from, to) ranges, neighbours in one."""
+    out: list[tuple[int, int]] = []
+    for second in seconds:
+        if out and out[-1][0] == second + 1:
+            out[-1] = (second, out[-1][1])
+        else:
+            out.append((second, second + 1))
+    return out

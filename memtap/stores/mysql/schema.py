@@ -1,0 +1,152 @@
+"""The MySQL store's tables, one tuple of statements per schema version.
+
+A schema change commits by itself here, so every statement may run again after a migration that was cut off.
+Names are VARBINARY: a comm is bytes, and every text collation ignores something of it (case, or spaces at its end).
+"""
+
+from __future__ import annotations
+
+_VERSION_1 = (
+    # Ids are handed out by row lock, not AUTO_INCREMENT: that leaves a gap for each transaction that fails.
+    """
+    CREATE TABLE IF NOT EXISTS counters (
+        what VARCHAR(16) CHARACTER SET ascii NOT NULL PRIMARY KEY,
+        next_id INT UNSIGNED NOT NULL
+    ) ENGINE=InnoDB
+    """,
+    "INSERT IGNORE INTO counters VALUES ('host', 1), ('stream', 1), ('name', 1), ('process', 1)",
+    """
+    CREATE TABLE IF NOT EXISTS names (
+        id INT UNSIGNED NOT NULL PRIMARY KEY,
+        comm VARBINARY(255) NOT NULL,
+        UNIQUE KEY by_comm (comm)
+    ) ENGINE=InnoDB
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS hosts (
+        id INT UNSIGNED NOT NULL PRIMARY KEY,
+        name VARBINARY(255) NOT NULL,
+        boot_id VARBINARY(64) NOT NULL,
+        memory_bytes BIGINT UNSIGNED NOT NULL,
+        page_size INT UNSIGNED NOT NULL,
+        last_us BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'of its calls: which boot is the newest',
+        UNIQUE KEY by_boot (name, boot_id)
+    ) ENGINE=InnoDB
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS streams (
+        stream_no INT UNSIGNED NOT NULL PRIMARY KEY,
+        name VARBINARY(1024) NOT NULL,
+        tap VARBINARY(32) NOT NULL,
+        host_id INT UNSIGNED NOT NULL,
+        batches BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'this and what follows: the sums of its batches',
+        lines_read BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        stored BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        rejected BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        notices BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        first_us BIGINT UNSIGNED,
+        last_us BIGINT UNSIGNED,
+        changes BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        UNIQUE KEY by_name (name)
+    ) ENGINE=InnoDB
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS batches (
+        stream_no INT UNSIGNED NOT NULL,
+        batch_no BIGINT UNSIGNED NOT NULL,
+        first_ordinal BIGINT UNSIGNED NOT NULL,
+        stored INT UNSIGNED NOT NULL,
+        source_offset BIGINT UNSIGNED NOT NULL COMMENT 'bytes of the source accounted for with this batch',
+        source_check VARBINARY(255) NOT NULL,
+        lines_read BIGINT UNSIGNED NOT NULL,
+        rejected BIGINT UNSIGNED NOT NULL,
+        notices BIGINT UNSIGNED NOT NULL,
+        PRIMARY KEY (stream_no, batch_no)
+    ) ENGINE=InnoDB
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS processes (
+        id INT UNSIGNED NOT NULL PRIMARY KEY,
+        host_id INT UNSIGNED NOT NULL,
+        pid INT UNSIGNED NOT NULL,
+        start_us BIGINT UNSIGNED NOT NULL COMMENT '0 where no tap has said',
+        name_id INT UNSIGNED NOT NULL COMMENT 'the latest',
+        requested DECIMAL(38, 0) NOT NULL DEFAULT 0,
+        released DECIMAL(38, 0) NOT NULL DEFAULT 0,
+        requests BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        releases BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        first_us BIGINT UNSIGNED NOT NULL DEFAULT 18446744073709551615,
+        last_us BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        ended_us BIGINT UNSIGNED,
+        UNIQUE KEY by_identity (host_id, pid, start_us)
+    ) ENGINE=InnoDB
+    """,
+    # In the order of time, which is that of arrival, of reading, and of ageing out. LOAD DATA LOCAL drops a row
+    # that fits no partition without a word, so the last one takes whatever comes.
+    """
+    CREATE TABLE IF NOT EXISTS events (
+        id BIGINT UNSIGNED NOT NULL,
+        time_us BIGINT UNSIGNED NOT NULL,
+        process_id INT UNSIGNED NOT NULL,
+        name_id INT UNSIGNED NOT NULL,
+        `call` TINYINT UNSIGNED NOT NULL COMMENT 'an index into memtap.native.CALLS',
+        length BIGINT UNSIGNED NOT NULL,
+        PRIMARY KEY (time_us, id)
+    ) ENGINE=InnoDB
+    PARTITION BY RANGE (time_us) (PARTITION latest VALUES LESS THAN MAXVALUE)
+    """,
+    # The second first: rows arrive at the end, and a window of all processes is one range.
+    """
+    CREATE TABLE IF NOT EXISTS rollup_1s (
+        process_id INT UNSIGNED NOT NULL,
+        second BIGINT UNSIGNED NOT NULL,
+        requested DECIMAL(38, 0) NOT NULL,
+        released DECIMAL(38, 0) NOT NULL,
+        requests BIGINT UNSIGNED NOT NULL,
+        releases BIGINT UNSIGNED NOT NULL,
+        PRIMARY KEY (second, process_id),
+        KEY by_process (process_id, second)
+    ) ENGINE=InnoDB
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS losses (
+        stream_no INT UNSIGNED NOT NULL,
+        batch_no BIGINT UNSIGNED NOT NULL,
+        position INT UNSIGNED NOT NULL,
+        time_us BIGINT UNSIGNED NOT NULL,
+        cause VARBINARY(32) NOT NULL,
+        events BIGINT UNSIGNED NOT NULL,
+        detail VARBINARY(2048) NOT NULL,
+        PRIMARY KEY (stream_no, batch_no, position),
+        KEY by_time (time_us)
+    ) ENGINE=InnoDB
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS loss_totals (
+        stream_no INT UNSIGNED NOT NULL,
+        cause VARBINARY(32) NOT NULL,
+        events BIGINT UNSIGNED NOT NULL,
+        PRIMARY KEY (stream_no, cause)
+    ) ENGINE=InnoDB
+    """,
+    # The original's table. `timestamp` is in the session's time zone, and NULL past what FROM_UNIXTIME knows.
+    """
+    CREATE OR REPLACE SQL SECURITY INVOKER VIEW MemoryCalls AS
+    SELECT e.id AS id,
+           p.pid AS pid,
+           n.comm AS process_name,
+           CASE e.call WHEN 0 THEN 'mmap2' WHEN 1 THEN 'munmap' END AS call_type,
+           e.length / 1048576e0 AS segment_size,
+           CONCAT(DATE_FORMAT(FROM_UNIXTIME(e.time_us DIV 1000000), '%Y-%m-%d %H:%i:%s'), '.',
+                  LPAD(e.time_us MOD 1000000, 6, '0')) AS `timestamp`
+    FROM events e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+VERSIONS_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_versions (
+    version INT UNSIGNED NOT NULL PRIMARY KEY,
+    made_us BIGINT UNSIGNED NOT NULL
+) ENGINE=InnoDB
+"""

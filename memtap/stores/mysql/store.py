@@ -1,0 +1,88 @@
+"""`mysql://USER@HOST:PORT/DATABASE`: one store for many hosts and many readers."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from memtap.errors import StoreAway, StoreError
+from memtap.stores import schema
+from memtap.stores.address import MySQLAddress
+from memtap.stores.mysql.errors import NO_SUCH_DATABASE, NO_SUCH_TABLE, code_of
+from memtap.stores.mysql.reader import MySQLReader
+from memtap.stores.mysql.schema import MIGRATIONS, VERSIONS_TABLE
+from memtap.stores.mysql.session import Session
+from memtap.stores.mysql.writer import MySQLWriter
+
+MIGRATION_WAIT_S = 50  # less than a session waits for an answer
+
+
+class MySQLStore:
+    """A database on a server. Nothing is connected before the first use."""
+
+    def __init__(self, address: MySQLAddress) -> None:
+        self.url = address.url
+        self._address = address
+
+    def migrate(self) -> tuple[int, int]:
+        session = Session(self._address, database=False)
+        try:
+            database = "`" + self._address.database.replace("`", "``") + "`"
+            if not session.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = ?", [self._address.database]):
+                session.run(f"CREATE DATABASE IF NOT EXISTS {database}")
+            session.run(f"USE {database}")
+            return self._migrate(session)
+        finally:
+            session.close()
+
+    def writer(self) -> MySQLWriter:
+        self._require_schema()
+        return MySQLWriter(self._address)
+
+    def reader(self) -> MySQLReader:
+        self._require_schema()
+        return MySQLReader(self._address)
+
+    def close(self) -> None:
+        pass
+
+    def _migrate(self, session: Session) -> tuple[int, int]:
+        # The lock is the server's, not the database's, and goes with the connection.
+        lock = "memtap " + hashlib.sha256(self._address.database.encode()).hexdigest()[:32]
+        if session.rows("SELECT GET_LOCK(?, ?)", [lock, MIGRATION_WAIT_S])[0][0] != 1:
+            raise StoreAway(f"store {self.url} is being migrated by another memtap: try again when it has ended")
+        before = _version(session)
+        schema.refuse_newer(before, self.url)
+        if before < schema.VERSION:
+            session.run(VERSIONS_TABLE)
+        for version in range(before + 1, schema.VERSION + 1):
+            for statement in MIGRATIONS[version - 1]:
+                session.run(statement)
+            session.run("INSERT INTO schema_versions VALUES (?, ?)", [version, time.time_ns() // 1000])
+            session.commit()
+        return before, schema.VERSION
+
+    def _require_schema(self) -> None:
+        try:
+            session = Session(self._address)
+        except StoreError as error:
+            if _code(error) == NO_SUCH_DATABASE:
+                schema.require(0, self.url)
+            raise
+        try:
+            schema.require(_version(session), self.url)
+        finally:
+            session.close()
+
+
+def _version(session: Session) -> int:
+    try:
+        return int(session.rows("SELECT COALESCE(MAX(version), 0) FROM schema_versions")[0][0])
+    except StoreError as error:
+        if _code(error) == NO_SUCH_TABLE:
+            return 0
+        raise
+
+
+def _code(error: StoreError) -> int:
+    return code_of(error.__cause__) if isinstance(error.__cause__, Exception) else 0

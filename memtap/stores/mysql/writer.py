@@ -1,0 +1,284 @@
+"""The MySQL store's writing side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from memtap.errors import StoreError
+from memtap.stores import schema
+from memtap.stores.address import MySQLAddress
+from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
+from memtap.stores.local_ids import OpenStream
+from memtap.stores.mysql import statements as sql
+from memtap.stores.mysql.errors import DUPLICATE_KEY, code_of
+from memtap.stores.mysql.session import LoadMethod, Session
+from memtap.stores.repeats import CURSOR_START, check_repeat, storable
+
+AT_ONCE = 1000  # values in one statement's list
+DETAIL_BYTES = 2048
+
+Key = TypeVar("Key")
+
+
+class MySQLWriter:
+    """Writes batches by LOAD DATA, or by INSERT where the server refuses that. One thread's."""
+
+    def __init__(self, address: MySQLAddress) -> None:
+        self._address = address
+        self._session: Session | None = None
+        self._streams: dict[int, OpenStream] = {}
+
+    @property
+    def load_method(self) -> LoadMethod:
+        """How the latest rows went in; "load data" before the first."""
+        return self._session.load_method if self._session else "load data"
+
+    def open_stream(self, stream: Stream) -> Cursor:
+        name = storable(stream.name).encode()
+        with self._transaction() as session:
+            host_id = _host_id(session, stream.host)
+            found = session.rows("SELECT stream_no, host_id FROM streams WHERE name = ?", [name])
+            if found:
+                stream_no, host_id = found[0]
+                cursor = _cursor(session, stream_no)
+            else:
+                cursor = Cursor(stream_no=_take_ids(session, "stream", 1))
+                if cursor.stream_no > schema.MAX_STREAM_NO:
+                    raise StoreError(f"the store has its {schema.MAX_STREAM_NO} streams: begin a new store")
+                session.run(
+                    "INSERT INTO streams (stream_no, name, tap, host_id) VALUES (?, ?, ?, ?)",
+                    [cursor.stream_no, name, storable(stream.tap).encode(), host_id],
+                )
+        self._streams[cursor.stream_no] = OpenStream(host_id)
+        return cursor
+
+    def last_stream(self, prefix: str) -> tuple[str, Cursor] | None:
+        start = storable(prefix).encode()
+        with self._transaction() as session:
+            found = session.rows(sql.LAST_STREAM, [len(start), start])
+            return (found[0][1].decode(), _cursor(session, found[0][0])) if found else None
+
+    def write(self, stream_no: int, batch: SealedBatch) -> bool:
+        stream = self._stream(stream_no)
+        first_id = schema.event_id(stream_no, batch.first_ordinal)
+        schema.event_id(stream_no, batch.first_ordinal + len(batch.events))
+        with self._transaction() as session:
+            if not _claim(session, stream_no, batch):
+                return False
+            ids = stream.ids.covering(
+                batch.events,
+                lambda comms: _name_ids(session, comms),
+                lambda pairs: _process_ids(session, stream.host_id, pairs),
+            )
+            first_us = last_us = None
+            if rows := len(batch.events):
+                session.load(
+                    "events", sql.EVENT_COLUMNS, batch.events.events_text(ids.processes, ids.names, first_id), rows
+                )
+                _load_activity(session, batch.events.activity_text(ids.processes, ids.names))
+                session.run(sql.ADD_TO_ROLLUP)
+                session.run(sql.ADD_TO_PROCESSES)
+                first_us, last_us, sane_us = session.rows(sql.TIMES, [schema.END_OF_TIME_US])[0]
+                session.run(sql.RAISE_HOST, [sane_us, stream.host_id])
+            _add_losses(session, stream_no, batch)
+            counts = [batch.lines, rows, batch.rejected, batch.notices]
+            session.run(sql.ADD_TO_STREAM, [*counts, first_us, first_us, last_us, last_us, stream_no])
+        stream.ids = ids  # only now: ids made in a transaction that failed do not exist
+        return True
+
+    def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
+        if not pids:
+            return
+        host_id = self._stream(stream_no).host_id
+        with self._transaction() as session:
+            ended = 0
+            for some in _slices(pids):
+                ended += session.run(f"{sql.END_PROCESSES}({_marks(some)})", [ended_us, host_id, ended_us, *some])
+            if ended:
+                session.run("UPDATE streams SET changes = changes + 1 WHERE stream_no = ?", [stream_no])
+
+    def close(self) -> None:
+        if self._session:
+            self._session.close()
+            self._session = None
+        self._streams.clear()
+
+    def _stream(self, stream_no: int) -> OpenStream:
+        if stream_no not in self._streams:
+            with self._transaction() as session:
+                found = session.rows("SELECT host_id FROM streams WHERE stream_no = ?", [stream_no])
+            if not found:
+                raise StoreError(f"the store has no stream {stream_no}: open it first")
+            self._streams[stream_no] = OpenStream(found[0][0])
+        return self._streams[stream_no]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        """A transaction on a live connection, committed at the end of the block or not at all."""
+        if self._session is None or self._session.lost:
+            self._session = _connected(self._address)
+        session = self._session
+        session.run("START TRANSACTION")
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.roll_back()
+            if session.lost:
+                session.close()
+            raise
+
+
+def _connected(address: MySQLAddress) -> Session:
+    session = Session(address)
+    # What another writer has just committed must be seen: both take names from one table.
+    session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    session.run(sql.ACTIVITY_TABLE)
+    session.commit()
+    return session
+
+
+def _claim(session: Session, stream_no: int, batch: SealedBatch) -> bool:
+    """Write the batches row, first of all: False where it is there already, as then are all its rows."""
+    row = (
+        stream_no,
+        batch.number,
+        batch.first_ordinal,
+        len(batch.events),
+        batch.offset,
+        batch.check,
+        batch.lines,
+        batch.rejected,
+        batch.notices,
+    )
+    try:
+        session.run(sql.ADD_BATCH, row)
+    except StoreError as error:
+        if not isinstance(error.__cause__, Exception) or code_of(error.__cause__) != DUPLICATE_KEY:
+            raise
+        check_repeat(stream_no, batch, session.rows(sql.BATCH, [stream_no, batch.number])[0])
+        return False
+    return True
+
+
+def _load_activity(session: Session, text: bytes) -> None:
+    session.run("DELETE FROM batch_activity")
+    session.load("batch_activity", sql.ACTIVITY_COLUMNS, text, text.count(b"\n"))
+
+
+def _take_ids(session: Session, what: str, count: int) -> int:
+    """The first of `count` new ids. Other writers wait for the end of this transaction; names go before processes."""
+    first = int(session.rows(sql.NEXT_ID, [what])[0][0])
+    session.run(sql.TAKE_IDS, [count, what])
+    return first
+
+
+def _host_id(session: Session, host: Host) -> int:
+    name, boot = storable(host.name).encode(), storable(host.boot_id).encode()
+    find = "SELECT id FROM hosts WHERE name = ? AND boot_id = ?"
+    if not session.rows(find, [name, boot]):
+        session.rows(sql.NEXT_ID, ["host"])  # then no other writer is making it
+    if found := session.rows(find, [name, boot]):
+        memory, page = host.memory_bytes, host.page_size
+        session.run(sql.RENEW_HOST, [memory, memory, page, page, found[0][0]])
+        return int(found[0][0])
+    number = _take_ids(session, "host", 1)
+    session.run(
+        "INSERT INTO hosts (id, name, boot_id, memory_bytes, page_size) VALUES (?, ?, ?, ?, ?)",
+        [number, name, boot, host.memory_bytes, host.page_size],
+    )
+    return number
+
+
+def _cursor(session: Session, stream_no: int) -> Cursor:
+    rows = session.rows(CURSOR_START, [stream_no])
+    if not rows:
+        return Cursor(stream_no)
+    number, first_ordinal, stored, offset, check = rows[0]
+    return Cursor(stream_no, number + 1, first_ordinal + stored, offset, bytes(check))
+
+
+def _name_ids(session: Session, comms: Sequence[bytes]) -> list[int]:
+    found: dict[bytes, int] = {}
+
+    def look_up(wanted: Sequence[bytes]) -> None:
+        for some in _slices(wanted):
+            rows = session.rows(f"SELECT comm, id FROM names WHERE comm IN ({_marks(some)})", some)  # noqa: S608
+            found.update((bytes(comm), number) for comm, number in rows)
+
+    def make(new: Sequence[bytes], first: int) -> None:
+        for at in range(0, len(new), AT_ONCE):
+            some = new[at : at + AT_ONCE]
+            values = [value for number, comm in enumerate(some, first + at) for value in (number, comm)]
+            session.run(f"INSERT INTO names VALUES {', '.join(['(?, ?)'] * len(some))}", values)
+
+    _find_or_make(session, "name", comms, found, look_up, make)
+    return [found[comm] for comm in comms]
+
+
+def _process_ids(session: Session, host_id: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    found: dict[tuple[int, int], int] = {}
+
+    def look_up(wanted: Sequence[tuple[int, int]]) -> None:
+        for some in _slices([pid for pid, _ in wanted]):
+            statement = f"SELECT pid, start_us, id FROM processes WHERE host_id = ? AND pid IN ({_marks(some)})"  # noqa: S608
+            found.update(((pid, start), number) for pid, start, number in session.rows(statement, [host_id, *some]))
+
+    def make(new: Sequence[tuple[int, int]], first: int) -> None:
+        head = "INSERT INTO processes (id, host_id, pid, start_us, name_id) VALUES "
+        for at in range(0, len(new), AT_ONCE):
+            some = new[at : at + AT_ONCE]
+            values = [value for number, pair in enumerate(some, first + at) for value in (number, host_id, *pair, 0)]
+            session.run(head + ", ".join(["(?, ?, ?, ?, ?)"] * len(some)), values)
+
+    _find_or_make(session, "process", pairs, found, look_up, make)
+    return [found[pair] for pair in pairs]
+
+
+def _find_or_make(
+    session: Session,
+    what: str,
+    keys: Sequence[Key],
+    found: dict[Key, int],
+    look_up: Callable[[Sequence[Key]], None],
+    make: Callable[[Sequence[Key], int], None],
+) -> None:
+    """Fill `found` with an id for each key, in order of appearance where they are new."""
+    look_up(keys)
+    if len(found) >= len(keys) and all(key in found for key in keys):
+        return
+    session.rows(sql.NEXT_ID, [what])  # from here no other writer makes any: look again, then make
+    look_up(keys)
+    new = [key for key in keys if key not in found]
+    if new:
+        first = _take_ids(session, what, len(new))
+        make(new, first)
+        found.update((key, number) for number, key in enumerate(new, first))
+
+
+def _add_losses(session: Session, stream_no: int, batch: SealedBatch) -> None:
+    totals: Counter[bytes] = Counter()
+    for position, loss in enumerate(batch.losses):
+        cause, detail = storable(loss.cause).encode(), _cut(storable(loss.detail))
+        session.run(
+            "INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [stream_no, batch.number, position, loss.time_us, cause, loss.events, detail],
+        )
+        totals[cause] += loss.events
+    for cause, events in totals.items():
+        session.run(sql.ADD_TO_LOSS_TOTALS, [stream_no, cause, events, events])
+
+
+def _cut(text: str) -> bytes:
+    return text.encode()[:DETAIL_BYTES].decode(errors="ignore").encode()  # no character in halves
+
+
+def _slices(values: Sequence[Key]) -> Iterator[Sequence[Key]]:
+    return (values[at : at + AT_ONCE] for at in range(0, len(values), AT_ONCE))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))

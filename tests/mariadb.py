@@ -1,0 +1,156 @@
+"""A real MariaDB server of the tests' own: a private folder, a Unix socket, no network.
+
+One server serves a whole test run and each test has a database of its own. `Server` is there for tests that kill
+or configure one.
+"""
+
+from __future__ import annotations
+
+import getpass
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import MySQLdb
+import pytest
+
+START_S = 60
+
+
+class Server:
+    """A MariaDB server in `folder`; its root account logs in through the socket without a password."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.socket = folder / "s"  # a socket's whole path has room for 107 bytes
+        self.user = "root"
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        _run(
+            _program("mariadb-install-db"),
+            "--no-defaults",
+            f"--datadir={folder / 'data'}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            f"--user={getpass.getuser()}",
+        )
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [
+                _program("mariadbd"),
+                "--no-defaults",
+                f"--datadir={self.folder / 'data'}",
+                f"--socket={self.socket}",
+                f"--pid-file={self.folder / 'pid'}",
+                f"--log-error={self.folder / 'log'}",
+                f"--user={getpass.getuser()}",  # it refuses to be root unless told
+                "--skip-networking",
+                "--innodb-buffer-pool-size=64M",
+                "--innodb-log-file-size=48M",
+                "--innodb-flush-log-at-trx-commit=2",  # survives the server's death, which is what tests cause
+                *self._options,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is for the tests, which then stop it
+        )
+        for _ in range(START_S * 20):
+            try:
+                self.connect().close()
+            except MySQLdb.OperationalError:
+                if self._process.poll() is not None:
+                    break
+                time.sleep(0.05)
+            else:
+                return
+        log = self.folder / "log"
+        pytest.fail(f"MariaDB did not start: {log.read_text()[-2000:] if log.exists() else 'no log'}")
+
+    def connect(self, database: str = "") -> Any:
+        """A connection of mysqlclient's as root, which commits each statement."""
+        return MySQLdb.connect(unix_socket=str(self.socket), user=self.user, database=database, autocommit=True)
+
+    def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """One statement as root; its rows."""
+        connection = self.connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def url(self, database: str, user: str = "root") -> str:
+        return f"mysql://{user}@localhost/{database}?unix_socket={self.socket}"
+
+    def kill(self) -> None:
+        """As a power switch would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(60)
+            self._process = None
+
+
+@contextmanager
+def private_server(*options: str) -> Iterator[Server]:
+    """A server for one test, with these options of mariadbd's."""
+    folder = Path(tempfile.mkdtemp(prefix="memtap-db-", dir="/tmp"))  # short, for the socket's path
+    server = Server(folder, *options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Server]:
+    """The test run's server."""
+    with private_server() as server:
+        yield server
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def mysql_url(mariadb: Server) -> Iterator[str]:
+    """The URL of a store whose database does not exist yet; whatever the test makes there goes with it."""
+    database = f"test_{os.getpid()}_{next(_numbers)}"
+    yield mariadb.url(database)
+    mariadb.execute(f"DROP DATABASE IF EXISTS {database}")
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.fail(f"{name} is not installed, and the tests need a real server: apt-get install mariadb-server")
+    return found
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"{command[0]} failed: {done.stdout[-1000:]}{done.stderr[-1000:]}")
