@@ -1,0 +1,22 @@
+# `make run` and `make test` need nothing before them: scripts/setup.sh installs what is missing, once.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help run test lint bench screenshots vendor clean
+
+help: ## this list
+	@printf 'memtap: who is asking the kernel for memory\n\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nOptions for a command: make run ARGS="--port 9000", make test ARGS="-k replay"\n'
+
+run: ## install what is missing, build, tap this machine and open the dashboard
+	@scripts/setup.sh run
+	@exec .venv/bin/memtap run $(ARGS)
+
+test: ## install what the tests need, and run all of them
+	@scripts/setup.sh test
+	@exec .venv/bin/python -P -m pytest $(ARGS)
+
+lint: ## the house rules alone: ruff, mypy, cython-lint, shellcheck
+	@scripts/setup.sh test
+	@scripts/lint.sh
