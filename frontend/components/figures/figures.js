@@ -1,0 +1,65 @@
+// Now: the sums over all processes, and the state of the account.
+
+import { el, setText } from "../../lib/dom.js";
+import { feed } from "../../lib/feed.js";
+import { count, exactBytes, moment, rate, sized } from "../../lib/format.js";
+import { t } from "../../lib/language.js";
+import { view } from "../../lib/view.js";
+
+export class Figures extends HTMLElement {
+  connectedCallback() {
+    const keys = ["requested", "released", "balance", "calls", "rate", "processes", "losses"];
+    this.cards = Object.fromEntries(keys.map((key) => [key, card(key)]));
+    this.cards.losses.element.append(
+      el("button", { type: "button", class: "link", say: "figures.details", on: { click: () => document.querySelector("memtap-losses").open() } }),
+    );
+    this.append(
+      el("section", { "aria-labelledby": "figures-heading" }, el("h2", { id: "figures-heading", class: "unseen", say: "figures.heading" }), el("dl", {}, ...keys.map((key) => this.cards[key].element))),
+    );
+    feed.addEventListener("status", () => this.#update());
+    view.on(["lang"], () => this.#update());
+  }
+
+  #update() {
+    if (!feed.status) return;
+    const { totals, rates, account } = feed.status;
+    const { requested, released, balance, calls, rate: perSecond, processes, losses } = this.cards;
+    requested.show(...sized(totals.requested), t("figures.per-second", { size: spaced(rates.requested_per_s) }), exactBytes(totals.requested));
+    released.show(...sized(totals.released), t("figures.per-second", { size: spaced(rates.released_per_s) }), exactBytes(totals.released));
+    const held = BigInt(totals.requested) - BigInt(totals.released);
+    balance.show(...sized(held), t("figures.balance-of"), exactBytes(held));
+    const kinds = { requests: count(totals.requests), releases: count(totals.releases) };
+    calls.show(count(totals.requests + totals.releases), "", t("figures.kinds", kinds));
+    perSecond.show(rate(rates.calls_per_s), "", t("figures.rate-of"));
+    processes.show(count(totals.processes), "", totals.first_us ? t("figures.since", { time: moment(totals.first_us) }) : t("figures.none"));
+    const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
+    losses.show(count(lost), "", t("figures.rejected", { rejected: count(account.rejected), emitted: count(account.emitted) }));
+    losses.element.dataset.level = lost ? "bad" : account.rejected ? "warn" : "good";
+  }
+}
+
+function spaced(bytes) {
+  return sized(Math.round(bytes)).join("\u00a0");
+}
+
+function card(key) {
+  const number = el("span", { class: "number", text: "–" });
+  const unit = el("span", { class: "unit" });
+  const note = el("dd", { class: "note" });
+  const element = el(
+    "div",
+    { class: "card", "data-figure": key },
+    el("dt", { say: `figures.${key}`, sayTitle: `figures.${key}-title` }),
+    el("dd", { class: "figure" }, number, unit),
+    note,
+  );
+  return {
+    element,
+    show(value, unitText, noteText, title = "") {
+      setText(number, value);
+      setText(unit, unitText);
+      setText(note, noteText);
+      element.title = title;
+    },
+  };
+}

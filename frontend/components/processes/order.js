@@ -1,0 +1,25 @@
+// Which rows, in which order: over columns, without an object for each row.
+
+/** Indices into `columns` of the rows whose name holds `find` or whose PID begins with it, sorted by `key`. */
+export function order(columns, { key, descending, find }) {
+  const rows = matching(columns, find.trim().toLowerCase());
+  const values = sortable(columns, key);
+  const sign = descending ? -1 : 1;
+  // Equal values stay in the API's order; BigInt and number compare as they are.
+  return rows.sort((a, b) => (values[a] < values[b] ? -sign : values[a] > values[b] ? sign : a - b));
+}
+
+function matching(columns, find) {
+  const rows = [];
+  for (let at = 0; at < columns.id.length; at += 1) {
+    const found = !find || columns.process_name[at].toLowerCase().includes(find) || String(columns.pid[at]).startsWith(find);
+    if (found) rows.push(at);
+  }
+  return rows;
+}
+
+function sortable(columns, key) {
+  if (key === "calls") return columns.requests.map((requests, at) => requests + columns.releases[at]);
+  if (key === "process_name") return columns.process_name.map((name) => name.toLowerCase());
+  return columns[key] ?? columns.balance;
+}

@@ -1,0 +1,118 @@
+// Every process: what it holds, what it asked for, how it compares.
+
+import { el, say, setText } from "../../lib/dom.js";
+import { feed } from "../../lib/feed.js";
+import { count, exactBytes, fullTime, megabytes, moment, percent, share } from "../../lib/format.js";
+import { Grid, placeholder, text } from "../../lib/grid.js";
+import { t } from "../../lib/language.js";
+import { Resource } from "../../lib/resource.js";
+import { view } from "../../lib/view.js";
+import { order } from "./order.js";
+
+const ENDED = ["false", "true", "all"];
+
+export class Processes extends HTMLElement {
+  connectedCallback() {
+    this.processes = new Resource(() => ["api/v1/processes", { ended: view.get("ended") }]);
+    this.processes.addEventListener("change", () => this.#update());
+    this.#build();
+    feed.addEventListener("data", () => this.processes.refresh());
+    view.on(["ended"], () => this.processes.reset());
+    view.on(["lang", "find", "sort", "process", "ended"], () => this.#update());
+    this.#update();
+  }
+
+  #build() {
+    this.find = el("input", { type: "search", sayLabel: "processes.find", spellcheck: "false", autocomplete: "off", on: { input: () => view.set({ find: this.find.value }) } });
+    this.ended = el(
+      "select",
+      { sayLabel: "processes.which", on: { change: () => view.set({ ended: this.ended.value }) } },
+      ...ENDED.map((value) => el("option", { value, say: `processes.ended-${value}` })),
+    );
+    this.shown = el("p", { class: "shown", role: "status" });
+    this.grid = new Grid({ columns: this.#columns(), keyOf: (at) => this.columns.id[at], sayLabel: "processes.heading" });
+    this.none = placeholder("processes.loading");
+    this.append(
+      el(
+        "section",
+        { class: "panel", "aria-labelledby": "processes-heading" },
+        el("div", { class: "panel-head" }, el("h2", { id: "processes-heading", say: "processes.heading" }), this.shown, el("div", { class: "tools" }, this.find, this.ended)),
+        el("div", { class: "grid-place" }, this.grid.element, this.none.element),
+      ),
+    );
+    this.grid.addEventListener("choose", ({ detail: at }) => this.#choose(String(this.columns.id[at])));
+    this.grid.addEventListener("leave", () => view.set({ process: "" }, { push: true }));
+    this.grid.addEventListener("sort", ({ detail }) => this.#sort(detail));
+  }
+
+  /** A row is its index in the columns. */
+  #columns() {
+    const of = (key) => (at) => this.columns[key][at];
+    const calls = (at) => this.columns.requests[at] + this.columns.releases[at];
+    const bytes = (key) => (cell, at) => text(cell, megabytes(of(key)(at)), exactBytes(of(key)(at)));
+    const column = (key, width, show, more = {}) => ({ key, width, show, say: `processes.${key}`, sayTitle: `processes.${key}-title`, sortable: true, end: true, ...more });
+    return [
+      column("pid", 6, (cell, at) => text(cell, String(of("pid")(at)))),
+      column("process_name", 10.8, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
+      column("balance", 8.6, bytes("balance"), { grow: 2 }),
+      column("percentage", 7.2, (cell, at) => ofMemory(cell, of("percentage")(at)), { grow: 1 }),
+      column("requested", 9.4, bytes("requested"), { grow: 2 }),
+      column("released", 9.2, bytes("released"), { grow: 2 }),
+      column("share", 7.2, (cell, at) => barred(cell, of("share")(at), this.mostShare), { grow: 1 }),
+      column("calls", 7.4, (cell, at) => text(cell, count(calls(at)), t("processes.kinds", { requests: count(of("requests")(at)), releases: count(of("releases")(at)) })), { grow: 1 }),
+      column("last_us", 9.8, (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))), { grow: 1 }),
+    ];
+  }
+
+  #update() {
+    if (this.find.value !== view.get("find")) this.find.value = view.get("find");
+    this.find.placeholder = t("processes.find");
+    this.ended.value = view.get("ended");
+    const [, descending, key] = /^(-?)(.*)$/.exec(view.get("sort"));
+    this.grid.sorted(key, descending === "-");
+    const { value, error } = this.processes;
+    if (!value) {
+      this.none.show(error ? "processes.failed" : "processes.loading");
+      setText(this.shown, "");
+      return this.grid.show(0, () => null);
+    }
+    this.columns = value.columns;
+    const rows = order(this.columns, { key, descending: descending === "-", find: view.get("find") });
+    this.mostShare = this.columns.share.reduce((most, share) => Math.max(most, share), 0);
+    this.grid.show(rows.length, (index) => rows[index]);
+    this.grid.choose(this.columns.id.find((id) => String(id) === view.get("process")) ?? null);
+    this.none.show(rows.length ? null : this.columns.id.length ? "processes.none-found" : "processes.none");
+    const all = count(this.columns.id.length);
+    setText(this.shown, view.get("find") ? t("processes.some", { shown: count(rows.length), all }) : t("processes.all", { all }));
+  }
+
+  #choose(id) {
+    view.set({ process: id === view.get("process") ? "" : id }, { push: true });
+  }
+
+  #sort(key) {
+    const most = `-${key}`;
+    const numbers = key !== "process_name" && key !== "pid";
+    const first = numbers ? most : key;
+    view.set({ sort: view.get("sort") === first ? (numbers ? key : most) : first });
+    this.grid.toTop();
+  }
+}
+
+function name(cell, shown) {
+  text(cell, shown || t("processes.no-name"), shown);
+  cell.classList.toggle("without-name", !shown);
+}
+
+/** Null where nobody knows the machine's memory: a recording's. */
+function ofMemory(cell, value) {
+  if (value === null) text(cell, "–", t("processes.unknown-memory"));
+  else text(cell, percent(value), "");
+}
+
+/** A share with a bar below it, as long as it is of the biggest. */
+function barred(cell, value, most) {
+  cell.classList.add("barred");
+  text(cell, share(value));
+  cell.style.setProperty("--part", String(most ? value / most : 0));
+}

@@ -1,0 +1,38 @@
+// What every component listens to: the connection, the status of each second, and word that the data changed.
+
+import { Live } from "./live.js";
+
+/** Events: "connection", "status" (each second), "data" (processes or calls changed: fetch what you show). */
+class Feed extends EventTarget {
+  live = new Live();
+  /** The newest status object; null before the first. */
+  status = null;
+  #shown = null; // version of the data that "data" was last told for
+
+  start() {
+    this.live.addEventListener("change", () => this.dispatchEvent(new Event("connection")));
+    this.live.addEventListener("status", ({ detail }) => this.#receive(detail));
+    document.addEventListener("visibilitychange", () => this.#tellData());
+    this.live.connect();
+  }
+
+  /** True once there is a call to show. */
+  get hasCalls() {
+    return Boolean(this.status && this.status.totals.requests + this.status.totals.releases > 0);
+  }
+
+  #receive(status) {
+    this.status = status;
+    this.dispatchEvent(new Event("status"));
+    this.#tellData();
+  }
+
+  #tellData() {
+    // A hidden page asks for nothing; it catches up when it is looked at.
+    if (document.hidden || !this.status || this.status.version === this.#shown) return;
+    this.#shown = this.status.version;
+    this.dispatchEvent(new Event("data"));
+  }
+}
+
+export const feed = new Feed();
