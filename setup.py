@@ -64,6 +64,8 @@ setup(
             "**/*.css",
             "**/*.json",
             "**/*.svg",
+            "**/*.woff2",
+            "**/LICENSE",
         ],
     },
     ext_modules=cythonize(
