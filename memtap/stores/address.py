@@ -68,7 +68,8 @@ def store_url(argument: str | None) -> str:
     if not argument.startswith("@") and _holds_password(argument):
         raise UsageError(
             "--store holds a password, which every user can read in the process list: "
-            "put it in MEMTAP_MYSQL_PASSWORD, an option file (?option_file=PATH), or the whole URL in a file (--store @PATH)"
+            "put it in MEMTAP_MYSQL_PASSWORD, in an option file (?option_file=PATH),"
+            " or the whole URL in a file (--store @PATH)"
         )
     return argument
 
@@ -121,11 +122,10 @@ def _duckdb(url: str) -> DuckDBAddress:
         raise UsageError(
             f"store {url!r}: not a DuckDB URL; use duckdb:///ABSOLUTE/PATH or duckdb:///./RELATIVE (%3F for a ?)"
         )
-    text = unquote(rest)
+    text = "/" + unquote(rest).lstrip("/")  # a fourth slash, as SQLAlchemy has it, changes nothing
     if "\0" in text:
         raise UsageError(f"store {url!r}: a path cannot hold a NUL byte")
-    path = Path(text[1:]) if text.startswith(("/./", "/../")) else Path(text)
-    path = path.absolute()
+    path = Path(text[1:] if text.startswith(("/./", "/../")) else text).absolute()
     return DuckDBAddress(url=f"duckdb://{_quoted(path)}", path=path)
 
 

@@ -84,6 +84,8 @@ class CallFilter:
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
+    """One stored call."""
+
     id: int
     time_us: int
     process_id: int
@@ -148,6 +150,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class StreamRow:
+    """What the store holds of a stream."""
+
     stream_no: int
     name: str
     tap: str
@@ -209,8 +213,14 @@ class Reader(Protocol):
 
     def totals(self) -> Totals: ...
 
-    def calls(self, where: CallFilter, *, before: tuple[int, int] | None = None,
-              after: tuple[int, int] | None = None, limit: int = 100) -> list[CallRow]:
+    def calls(
+        self,
+        where: CallFilter,
+        *,
+        before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> list[CallRow]:
         """A page, newest first, in the order (time_us, id). `before`/`after`: only calls older / newer
         than this (time_us, id). With `after`, still newest first, and the newest `limit` of them."""
         ...

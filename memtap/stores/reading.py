@@ -40,7 +40,7 @@ _WINDOW = (
 
 _TOTALS = (
     "SELECT SUM(p.requested), SUM(p.released), SUM(p.requests), SUM(p.releases), COUNT(*),"
-    f" MIN(p.first_us), MAX(p.last_us) FROM processes p WHERE {_SEEN}"  # noqa: S608
+    " MIN(p.first_us), MAX(p.last_us) FROM processes p WHERE p.last_us >= p.first_us"
 )
 
 _STREAMS = (
@@ -62,7 +62,7 @@ class SqlReader(ABC):
         return f"{int(made):x}-{int(streams)}-{int(changes or 0)}"
 
     def hosts(self) -> list[Host]:
-        newest = {}
+        newest: dict[Any, list[Any]] = {}
         for _, name, *rest in reversed(self._boots()):
             newest.setdefault(name, rest)
         return [Host(_text(name), _text(boot), memory, page) for name, (boot, memory, page) in newest.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -109,10 +109,8 @@ class Database:
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
-    try:
+    with suppress(duckdb.Error):  # a failed commit has rolled back already
         connection.rollback()
-    except duckdb.Error:
-        pass  # a failed commit has rolled back already
 
 
 def _line(error: duckdb.Error) -> str:

@@ -122,7 +122,8 @@ def _host_id(connection: Connection, host: Host) -> int:
     name, boot = storable(host.name), storable(host.boot_id)
     found = _one(connection, "SELECT id FROM hosts WHERE name = ? AND boot_id = ?", name, boot)
     if found:
-        connection.execute(sql.RENEW_HOST, [host.memory_bytes, host.memory_bytes, host.page_size, host.page_size, found[0]])
+        memory, page = host.memory_bytes, host.page_size
+        connection.execute(sql.RENEW_HOST, [memory, memory, page, page, found[0]])
         return int(found[0])
     number = _next_id(connection, "id", "hosts")
     connection.execute(
@@ -185,8 +186,11 @@ def _process_ids(connection: Connection, host_id: int, pairs: Sequence[tuple[int
 def _add_losses(connection: Connection, stream_no: int, batch: SealedBatch) -> None:
     totals: Counter[str] = Counter()
     for position, loss in enumerate(batch.losses):
-        row = [stream_no, batch.number, position, loss.time_us, storable(loss.cause), loss.events, storable(loss.detail)]
-        connection.execute("INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        cause, detail = storable(loss.cause), storable(loss.detail)
+        connection.execute(
+            "INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [stream_no, batch.number, position, loss.time_us, cause, loss.events, detail],
+        )
         totals[loss.cause] += loss.events
     for cause, events in totals.items():
         connection.execute(sql.ADD_TO_LOSS_TOTALS, [stream_no, storable(cause), events])

@@ -57,6 +57,8 @@ def meaning(error: Exception, url: str) -> StoreError:
     text = f"store {url}: {said} ({code})" if code else f"store {url}: {said}"
     if advice := _ADVICE.get(code):
         return StoreError(f"{text}: {advice}")
+    if code in (2002, 2003, 2005):
+        return StoreAway(f"{text}: start the server, or check host, port and unix_socket")
     if code in _AWAY or 2000 <= code < 2100 or (code == 1290 and "read-only" in said.replace("_", "-")):
         return StoreAway(text)
     return StoreError(text)

@@ -22,7 +22,7 @@ class MySQLReader(SqlReader):
         self._address = address
         self._lock = threading.Lock()
         self._idle: list[Session] = []
-        self._closed = False
+        self._kept = KEPT_SESSIONS  # 0 once closed
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         with self._session() as session:
@@ -68,14 +68,15 @@ class MySQLReader(SqlReader):
         return [row[0] for row in self._rows(sql + " ORDER BY second DESC LIMIT ?", [*values, limit])]
 
     def close(self) -> None:
-        self._closed = True
+        with self._lock:
+            self._kept = 0
         self._drop_idle()
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        if self._closed:
-            raise StoreError(f"store {self._address.url} is closed")
         with self._lock:
+            if self._kept == 0:
+                raise StoreError(f"store {self._address.url} is closed")
             session = self._idle.pop() if self._idle else None
         if session is None:
             session = Session(self._address, autocommit=True)
@@ -84,7 +85,7 @@ class MySQLReader(SqlReader):
             yield session
         finally:
             with self._lock:
-                keep = not session.lost and not self._closed and len(self._idle) < KEPT_SESSIONS
+                keep = not session.lost and len(self._idle) < self._kept
                 if keep:
                     self._idle.append(session)
             if not keep:

@@ -27,10 +27,11 @@ class MySQLStore:
     def migrate(self) -> tuple[int, int]:
         session = Session(self._address, database=False)
         try:
-            database = "`" + self._address.database.replace("`", "``") + "`"
-            if not session.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = ?", [self._address.database]):
-                session.run(f"CREATE DATABASE IF NOT EXISTS {database}")
-            session.run(f"USE {database}")
+            name = self._address.database
+            quoted = "`" + name.replace("`", "``") + "`"
+            if not session.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = ?", [name]):
+                session.run(f"CREATE DATABASE IF NOT EXISTS {quoted}")
+            session.run(f"USE {quoted}")
             return self._migrate(session)
         finally:
             session.close()

@@ -213,7 +213,7 @@ def _name_ids(session: Session, comms: Sequence[bytes]) -> list[int]:
         for at in range(0, len(new), AT_ONCE):
             some = new[at : at + AT_ONCE]
             values = [value for number, comm in enumerate(some, first + at) for value in (number, comm)]
-            session.run(f"INSERT INTO names VALUES {', '.join(['(?, ?)'] * len(some))}", values)
+            session.run(f"INSERT INTO names VALUES {', '.join(['(?, ?)'] * len(some))}", values)  # noqa: S608
 
     _find_or_make(session, "name", comms, found, look_up, make)
     return [found[comm] for comm in comms]
