@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from memtap.checks import program
 from memtap.checks.check import Check
 from memtap.checks.kernel import CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, Kernel
+from memtap.checks.packages import install
 from memtap.taps import exec_tap
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def checks(kernel: Kernel) -> Iterator[Check]:
 def _program() -> Check:
     path = program.find("bpftrace")
     if not path:
-        return Check("bpftrace", "bad", "not installed", "apt install bpftrace")
+        return Check("bpftrace", "bad", "not installed", install("bpftrace"))
     version = program.version(path, r"v([\d.]+)")
     shown = ".".join(map(str, version)) or "unknown version"
     if version and version < _OLDEST:
@@ -44,9 +45,7 @@ def _program() -> Check:
 def _privileges(kernel: Kernel) -> Check:
     name = "right to trace"
     if kernel.user_id != 0:
-        return Check(
-            name, "bad", "not root, which bpftrace insists on", "run memtap as root: sudo memtap run"
-        )
+        return Check(name, "bad", "not root, which bpftrace insists on", "run memtap as root: sudo memtap run")
     if kernel.can(CAP_SYS_ADMIN) or (kernel.can(CAP_BPF) and kernel.can(CAP_PERFMON)):
         return Check(name, "ok", "root")
     fix = "run memtap on the host, or the container with --privileged"

@@ -21,9 +21,7 @@ def room(folder: Path) -> Check:
     while not there.exists():
         there = there.parent
     if not os.access(there, os.W_OK | os.X_OK):
-        return Check(
-            "room", "bad", f"no right to write in {there}", "name another place: --store duckdb:///PATH"
-        )
+        return Check("room", "bad", f"no right to write in {there}", "name another place: --store duckdb:///PATH")
     free = shutil.disk_usage(there).free
     shown = f"{free / (1 << 30):.1f} GiB free in {there}"
     if free < _FULL_BYTES:

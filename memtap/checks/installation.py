@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import platform
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from memtap.checks.check import Check
+from memtap.checks.packages import install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +33,8 @@ def _native() -> Check:
 def _mysql_client() -> Check:
     name = "MySQL client"
     try:
-        client = importlib.import_module("MySQLdb")
+        importlib.import_module("MySQLdb")
     except ImportError:
-        fix = "apt install libmariadb-dev pkg-config gcc python3-dev, then pip install 'memtap[mysql]'"
+        fix = f"{install('mariadb-headers')}, then pip install 'memtap[mysql]'"
         return Check(name, "note", "not installed; needed for mysql:// stores only", fix)
-    return Check(name, "ok", f"mysqlclient {getattr(client, '__version__', '')}")
+    return Check(name, "ok", f"mysqlclient {version('mysqlclient')}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from memtap.checks import disk
@@ -15,26 +16,26 @@ if TYPE_CHECKING:
 
 def checks(url: str) -> Iterator[Check]:
     """The store of this URL: found and answering, or that it can be made. Nothing is made or changed."""
-    shown = address.without_password(url)
     try:
         where = address.parse(url)
     except UsageError as error:
         yield Check("store", "bad", str(error), "name it with --store or MEMTAP_STORE")
         return
     if isinstance(where, address.DuckDBAddress) and not where.path.exists():
-        yield Check("store", "ok", f"{shown}: not there yet; memtap run makes it")
+        yield Check("store", "ok", f"{where.url}: not there yet; memtap run makes it")
         yield disk.room(where.path.parent)
         return
-    yield _answers(shown, url)
+    yield _answers(where.url, url)
     if isinstance(where, address.DuckDBAddress):
         yield disk.room(where.path.parent)
 
 
 def _answers(shown: str, url: str) -> Check:
     try:
-        open_store(url).close()
+        with closing(open_store(url)) as store:
+            store.reader().close()
     except StoreAway as error:
-        return Check("store", "bad", str(error), "start the database, or end the program that holds it")
+        return Check("store", "bad", str(error), "start the database server, or name another store with --store")
     except (MemtapError, ImportError) as error:
-        return Check("store", "bad", str(error), "memtap init --store URL makes a store")
+        return Check("store", "bad", str(error), f"memtap init --store {shown}")
     return Check("store", "ok", f"{shown} answers")

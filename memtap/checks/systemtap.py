@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from memtap.checks import program, verdict
 from memtap.checks.check import Check
 from memtap.checks.kernel import CAP_SYS_MODULE, Kernel
+from memtap.checks.packages import install
 from memtap.taps.scripts import script
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ _OLDEST = (4, 8)
 _TRIAL_S = 180  # the first compilation on a small machine takes about a minute
 
 
-def checks(
-    kernel: Kernel, *, fresh: bool = False, before_trial: Callable[[], None] = lambda: None
-) -> Iterator[Check]:
+def checks(kernel: Kernel, *, fresh: bool = False, before_trial: Callable[[], None] = lambda: None) -> Iterator[Check]:
     """Cheapest first, and last a trial, if nothing stands in its way: the script is compiled, loaded and
     ended at once. A trial that failed is remembered; `fresh` tries it again."""
     looks = (_modules, _signatures, _build_tree, _privileges, _symbols)
@@ -31,7 +30,7 @@ def checks(
 def _program() -> Check:
     path = program.find("stap")
     if not path:
-        return Check("stap", "bad", "not installed", "apt install systemtap")
+        return Check("stap", "bad", "not installed", install("systemtap"))
     version = program.version(path, r"version ([\d.]+)")
     shown = ".".join(map(str, version)) or "unknown version"
     if version and version < _OLDEST:
@@ -63,7 +62,7 @@ def _build_tree(kernel: Kernel) -> Check:
     where = f"/lib/modules/{kernel.release}/build"
     if kernel.build_tree:
         return Check("kernel headers", "ok", where)
-    return Check("kernel headers", "bad", f"no {where}", f"apt install linux-headers-{kernel.release}")
+    return Check("kernel headers", "bad", f"no {where}", install("kernel-headers", release=kernel.release))
 
 
 def _privileges(kernel: Kernel) -> Check:
@@ -83,9 +82,7 @@ def _symbols(kernel: Kernel) -> Check:
     if kernel.system_map:
         return Check("System.map", "ok", where)
     fix = f"cp /proc/kallsyms {where}   (as root)"
-    return Check(
-        "System.map", "note", f"no {where}: every system call is slowed, not only mmap and munmap", fix
-    )
+    return Check("System.map", "note", f"no {where}: every system call is slowed, not only mmap and munmap", fix)
 
 
 def _trial(kernel: Kernel, fresh: bool, before_trial: Callable[[], None]) -> Check:

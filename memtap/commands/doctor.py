@@ -27,9 +27,7 @@ _WIDEST = 120
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("doctor", help=_summary(), description=_summary())
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--store", metavar="URL", help="the store to look at (default: MEMTAP_STORE, else DuckDB)"
-    )
+    parser.add_argument("--store", metavar="URL", help="the store to look at (default: MEMTAP_STORE, else DuckDB)")
     parser.set_defaults(run=run)
 
 
@@ -47,14 +45,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def page(report: Report, *, columns: int, colours: bool) -> Iterator[str]:
-    """The report's lines, none wider than `columns`, except for commands, which are never broken."""
+    """The report's lines, none wider than `columns` but for what people copy: commands, paths and addresses."""
     paint = _paint if colours else _plain
     yield f"{paint('strong', 'memtap doctor')}  {report.host}: {report.system}"
     for group in report.groups:
         yield ""
         yield from _group(group, columns, paint is _paint)
     yield ""
-    yield from textwrap.wrap(_conclusion(report), columns)
+    yield from _wrap(_conclusion(report), columns)
 
 
 def _group(group: Group, columns: int, colours: bool) -> Iterator[str]:
@@ -65,7 +63,7 @@ def _group(group: Group, columns: int, colours: bool) -> Iterator[str]:
     for check in group.checks:
         mark = paint(check.state, f"{_MARKS[check.state]:<4}")
         indent = " " * (2 + 4 + 2 + width + 2)
-        first, *more = textwrap.wrap(check.found, max(columns - len(indent), 30)) or [""]
+        first, *more = _wrap(check.found, max(columns - len(indent), 30)) or [""]
         yield f"  {mark}  {check.name:<{width}}  {first}"
         for line in more:
             yield indent + line
@@ -79,6 +77,10 @@ def _conclusion(report: Report) -> str:
     if report.tap == "replay":
         return "memtap run would replay the recording: nothing can be tapped here. See what is marked BAD."
     return f"memtap run would tap this machine with {report.tap}."
+
+
+def _wrap(text: str, columns: int) -> list[str]:
+    return textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)
 
 
 def _summary() -> str:

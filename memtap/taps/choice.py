@@ -23,9 +23,7 @@ _STAP_BUFFER_MB = 16  # a CPU; what the reader may fall behind
 _BPFTRACE_BUFFER_PAGES = "512"  # 2 MB a CPU: about 20,000 calls
 
 
-def choose(
-    spec: str = "auto", *, leave_out: int | None = None, say: Callable[[str], None] = lambda _: None
-) -> Tap:
+def choose(spec: str = "auto", *, leave_out: int | None = None, say: Callable[[str], None] = lambda _: None) -> Tap:
     """The tap that `spec` names (see `SPECS`); `auto` takes SystemTap, else bpftrace, else the recording.
 
     The calls of process `leave_out` (this one, unless told otherwise; 0: nobody) are not printed. `say` is
@@ -111,17 +109,13 @@ def _replay(path: str, more: str = "") -> Tap:
         what = f"a recording, {path}, over and over: not what this machine does now"
     else:
         what = f"{replay.BUNDLED_IS}, over and over: not what this machine does now"
-    return Tap(
-        "replay", argv=replay.command(_checked(path) if path else ""), recording=True, message=what + more
-    )
+    return Tap("replay", argv=replay.command(_checked(path) if path else ""), recording=True, message=what + more)
 
 
 def _file(path: str) -> Tap:
     with Path(_checked(path)).open("rb") as stream:
         if not Path(path).is_fifo() and stream.read(2) == b"\x1f\x8b":
-            raise TapError(
-                f"tap file:{path}: the file is compressed; use memtap ingest {path}, or replay:{path}"
-            )
+            raise TapError(f"tap file:{path}: the file is compressed; use memtap ingest {path}, or replay:{path}")
     return Tap("file", path=path, message=f"the lines of {path}")
 
 

@@ -1,4 +1,4 @@
-"""A recording as a tap: `python -m memtap.taps.replay [PATH]` prints its lines at their pace, for ever.
+"""A recording as a tap: `python -m memtap.taps.replay [PATH]` prints its lines once, at their pace.
 
 The times are moved to now; nothing else in a line is touched, and a line without a time is printed as it is.
 """
@@ -81,9 +81,8 @@ def main(argv: list[str]) -> int:
     if not any(map(_EVENT.match, lines)):
         print(f"{path}: no line of it is a call; nothing to replay", file=sys.stderr)
         return 1
-    while True:
-        play(lines, sys.stdout.buffer)
-        time.sleep(_TICK_S)
+    play(lines, sys.stdout.buffer)
+    return 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _QUIET_START_S = 5.0  # a tap alive for so long has begun, even where the machine makes no call
 _END_GRACE_S = 0.5  # between the end of a tap's output and its own
+_BETWEEN_PASSES_S = 0.5  # of a recording: no busy loop, however short it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Pauses:
 
 
 class Supervisor:
-    """Runs a tap until stopped, in a thread of its own.
+    """Runs a tap until stopped, in a thread of its own. A recording that ends begins again, as a new stream.
 
     `on_stream(fd)` is called in that thread for each new stream; it reads until the end of the stream,
     returns, and leaves the descriptor open. `on_gap(loss)` is called in the same thread, between two streams
@@ -130,9 +131,12 @@ class Supervisor:
     def _keep_running(self) -> None:
         while not self._stopping.is_set():
             started = time.monotonic()
-            reason = self._run_once()
+            status, reason = self._run_once()
             if self._stopping.is_set():
                 break
+            if self._tap.recording and status == 0:  # played to its end
+                self._stopping.wait(_BETWEEN_PASSES_S)
+                continue
             if self._gap is None:
                 self._gap = time.time(), reason
             if time.monotonic() - started >= self._pauses.healthy_s:
@@ -145,12 +149,13 @@ class Supervisor:
             self._stopping.wait(pause_s)
         self._close_gap()
 
-    def _run_once(self) -> str:
-        """Start the tap and follow its stream to the end. Returns what happened, for people."""
+    def _run_once(self) -> tuple[int | None, str]:
+        """Start the tap and follow its stream to the end. Returns its exit status, None where it could not be
+        started, and what happened, for people."""
         try:
             process = TapProcess(self._tap)
         except OSError as error:
-            return f"{self._tap.name} cannot be started: {error}"
+            return None, f"{self._tap.name} cannot be started: {error}"
         self._process = process
         if self._stopping.is_set():  # stop() may not have seen the process
             process.signal(signal.SIGTERM)
@@ -161,7 +166,7 @@ class Supervisor:
             status = process.end(_END_GRACE_S)
             self._stderr = process.stderr() or self._stderr
             self._process = None
-        return f"{self._tap.name} {_describe(status)}"
+        return status, f"{self._tap.name} {_describe(status)}"
 
     def _await_first_bytes(self, process: TapProcess) -> None:
         output = process.await_output(_QUIET_START_S)

@@ -47,9 +47,7 @@ def test_a_capable_kernel(tree):
 
 def test_an_empty_tree_can_do_nothing(tmp_path):
     facts = kernel.read(tmp_path)
-    assert not (
-        facts.loads_modules or facts.build_tree or facts.tracefs or facts.tracefs_known or facts.capabilities
-    )
+    assert not (facts.loads_modules or facts.build_tree or facts.tracefs or facts.tracefs_known or facts.capabilities)
     assert facts.syscall_tracepoints is None
 
 
@@ -85,8 +83,7 @@ def test_what_stands_in_systemtaps_way_is_named_before_any_trial(tree, file, tex
 def test_a_missing_symbol_table_is_only_worth_a_note(tree):
     (tree / f"boot/System.map-{RELEASE}").unlink()
     checks = {
-        check.name: check
-        for check in systemtap.checks(dataclasses.replace(kernel.read(tree), loads_modules=False))
+        check.name: check for check in systemtap.checks(dataclasses.replace(kernel.read(tree), loads_modules=False))
     }
     assert checks["System.map"].state == "note"
     assert checks["System.map"].fix.startswith("cp /proc/kallsyms /boot/System.map-")

@@ -14,13 +14,9 @@ from memtap.taps.scripts import script
 @pytest.fixture(scope="module")
 def release():
     """A kernel whose headers are installed, be it the running one or not."""
-    releases = sorted(
-        tree.parent.name for tree in Path("/lib/modules").glob("*/build") if (tree / "Makefile").exists()
-    )
+    releases = sorted(tree.parent.name for tree in Path("/lib/modules").glob("*/build") if (tree / "Makefile").exists())
     if not releases:
-        pytest.fail(
-            "no kernel headers to compile SystemTap's script against: apt install linux-headers-amd64"
-        )
+        pytest.fail("no kernel headers to compile SystemTap's script against: apt install linux-headers-amd64")
     return os.uname().release if os.uname().release in releases else releases[-1]
 
 

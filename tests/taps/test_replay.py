@@ -68,9 +68,7 @@ def test_broken_lines_are_played_as_they_are():
 def short(tmp_path):
     """A recording of three calls in 20 ms."""
     path = tmp_path / "short.log.gz"
-    lines = b"".join(
-        b"mmap2: PID=%d, process=x y, time=%d, length=4096\n" % (i, 100 + i * 10_000) for i in range(3)
-    )
+    lines = b"".join(b"mmap2: PID=%d, process=x y, time=%d, length=4096\n" % (i, 100 + i * 10_000) for i in range(3))
     path.write_bytes(gzip.compress(lines))
     return path
 
@@ -79,34 +77,38 @@ def test_it_begins_again_at_the_end_and_the_times_go_on(collect, wait_until, sho
     before_us = time.time() * 1e6
     collected = collect(choice.choose(f"replay:{short}"))
     wait_until(lambda: collected.text.count(b"\n") >= 9)
+    status = collected.supervisor.status()
+    assert (status.recording, status.restarts, collected.gaps) == (True, 0, [])
     assert collected.supervisor.stop(30)
     events = [EVENT.fullmatch(line + b"\n") for line in collected.text.split(b"\n")[:9]]
     assert [int(event[2]) for event in events] == [0, 1, 2] * 3
+    assert {stream.count(b"\n") for stream in collected.streams[:3]} == {3}, "each pass is a stream of its own"
     times = [int(event[4]) for event in events]
     assert times == sorted(times)
     assert before_us < times[0]
     assert times[-1] < time.time() * 1e6
 
 
+@pytest.fixture
+def player():
+    """The bundled recording, which takes 13 seconds, while it plays."""
+    with subprocess.Popen(replay.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert EVENT.fullmatch(process.stdout.readline())
+        yield process
+        process.kill()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_dies_of_a_signal_and_says_nothing(short, number):
-    with subprocess.Popen(
-        replay.command(str(short)), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as player:
-        assert player.stdout.readline()
-        player.send_signal(number)
-        _, said = player.communicate(timeout=60)
+def test_it_dies_of_a_signal_and_says_nothing(player, number):
+    player.send_signal(number)
+    _, said = player.communicate(timeout=60)
     assert (player.returncode, said) == (-number, b"")
 
 
-def test_it_dies_when_nobody_reads(short):
-    with subprocess.Popen(
-        replay.command(str(short)), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as player:
-        player.stdout.readline()
-        player.stdout.close()
-        assert player.wait(timeout=60) == -signal.SIGPIPE
-        assert player.stderr.read() == b""
+def test_it_dies_when_nobody_reads(player):
+    player.stdout.close()
+    assert player.wait(timeout=60) == -signal.SIGPIPE
+    assert player.stderr.read() == b""
 
 
 def test_a_recording_without_a_call_is_refused(tmp_path):

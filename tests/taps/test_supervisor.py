@@ -59,9 +59,7 @@ def children_named(name: str) -> list[int]:
     return found
 
 
-def test_a_command_that_fails_at_once_is_tried_with_growing_pauses_and_its_words_are_kept(
-    collect, wait_until
-):
+def test_a_command_that_fails_at_once_is_tried_with_growing_pauses_and_its_words_are_kept(collect, wait_until):
     collected = collect(shell("printf 'no \\377 probe\\033[2J\\n' >&2; exit 3"), Pauses(first_s=0.2))
     said = set()
 
@@ -71,9 +69,7 @@ def test_a_command_that_fails_at_once_is_tried_with_growing_pauses_and_its_words
 
     wait_until(three_failures)
     wait_until(lambda: "0.8 s" in collected.supervisor.status().message)
-    expected = {
-        f"bpftrace ended with exit status 3; trying again after {pause} s" for pause in ("0.2", "0.4")
-    }
+    expected = {f"bpftrace ended with exit status 3; trying again after {pause} s" for pause in ("0.2", "0.4")}
     assert expected <= said
     status = collected.supervisor.status()
     assert status.state == "restarting"
@@ -84,9 +80,7 @@ def test_a_missing_command_is_said_and_tried_again(collect, wait_until):
     collected = collect(Tap("stap", argv=("/nonexistent/stap",)), SHORT)
     wait_until(lambda: collected.supervisor.status().restarts > 1)
     wait_until(lambda: collected.supervisor.status().stderr)
-    assert (
-        "cannot start /nonexistent/stap: [Errno 2] No such file" in collected.supervisor.status().stderr[-1]
-    )
+    assert "cannot start /nonexistent/stap: [Errno 2] No such file" in collected.supervisor.status().stderr[-1]
 
 
 def test_only_the_last_lines_of_a_talkative_stderr_are_kept(collect, wait_until):
