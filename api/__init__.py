@@ -7,7 +7,7 @@ snapshots.py keeps it until the store's version changes. pulse.py and live.py ar
 
 from __future__ import annotations
 
-from memtap.api.app import create_app
+from memtap.api.app import create_app, one_time_code
 from memtap.api.settings import Settings, is_loopback, token_from
 
-__all__ = ["Settings", "create_app", "is_loopback", "token_from"]
+__all__ = ["Settings", "create_app", "is_loopback", "one_time_code", "token_from"]

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from memtap.status import Status
     from memtap.stores.contract import Reader
 
+SETTLE_S = 0.5  # for reads of the store that are under way when the server stops
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 WINDOW = {"from_us": p.integer(0, p.MAX_US), "to_us": p.integer(0, p.MAX_US)}
@@ -65,6 +67,7 @@ def create_app(reader: Reader, status: Callable[[], Status], settings: Settings)
         clock.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await clock
+        await snapshots.settle(SETTLE_S)
 
     app = Starlette(
         routes=[
@@ -91,6 +94,12 @@ def create_app(reader: Reader, status: Callable[[], Status], settings: Settings)
     app.state.live = live
     app.state.access = access
     return app
+
+
+def one_time_code(app: Starlette) -> str:
+    """What stands in for the token in an address, once: safe where others may read the address."""
+    access: Access = app.state.access
+    return access.issue_code()
 
 
 def _store_routes(snapshots: Snapshots) -> list[Route]:
@@ -131,9 +140,7 @@ def _store_routes(snapshots: Snapshots) -> list[Route]:
     ]
 
 
-def _cached(
-    snapshots: Snapshots, document: Callable[..., object], known: Mapping[str, p.Parameter]
-) -> Endpoint:
+def _cached(snapshots: Snapshots, document: Callable[..., object], known: Mapping[str, p.Parameter]) -> Endpoint:
     in_path = {"process_id": p.integer(0, p.MAX_ID)}
 
     async def endpoint(request: Request) -> Response:

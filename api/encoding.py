@@ -31,7 +31,11 @@ def exact_or_null(number: int | None) -> Number | None:
 
 def printable(text: str) -> str:
     """Text from outside (a tap's stderr, an error) with whatever does not print escaped."""
-    return display(text.encode("utf-8", "surrogatepass"))
+    try:
+        raw = text.encode("utf-8", "surrogateescape")  # gives back the bytes that were not UTF-8
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "surrogatepass")
+    return display(raw)
 
 
 def dumps(document: object) -> bytes:

@@ -43,9 +43,7 @@ class Frontend(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = (
-            "private, no-cache"  # asked again each time: an upgrade shows at once
-        )
+        response.headers["Cache-Control"] = "private, no-cache"  # asked again each time: an upgrade shows at once
         media_type = MEDIA_TYPES.get(PurePosixPath(path if path != "." else "index.html").suffix)
         if media_type and response.status_code == 200:
             response.headers["Content-Type"] = media_type

@@ -47,9 +47,7 @@ class Gate:
         self.post_paths = frozenset(post_paths)
         self.listens_everywhere = settings.listens_everywhere
         own = () if settings.listens_everywhere else (settings.listen,)
-        self.names = {
-            normal_name(name) for name in ("localhost", "127.0.0.1", "::1", *own, *settings.allowed_hosts)
-        }
+        self.names = {normal_name(name) for name in ("localhost", "127.0.0.1", "::1", *own, *settings.allowed_hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -104,6 +102,4 @@ def is_same_origin(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     host = headers["host"].lower()
-    return all(
-        origin.lower() in (f"http://{host}", f"https://{host}") for origin in headers.getlist("origin")
-    )
+    return all(origin.lower() in (f"http://{host}", f"https://{host}") for origin in headers.getlist("origin"))

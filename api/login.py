@@ -86,9 +86,7 @@ class LoginPage:
 
     def _welcome(self) -> Response:
         response = RedirectResponse("/", 303)
-        response.set_cookie(
-            self._access.cookie_name, self._access.session, path="/", httponly=True, samesite="strict"
-        )
+        response.set_cookie(self._access.cookie_name, self._access.session, path="/", httponly=True, samesite="strict")
         return response
 
     async def stylesheet(self, _request: Request) -> Response:

@@ -54,11 +54,10 @@ class Moment:
 
     @property
     def host(self) -> Host:
-        """The machine a page is headed with: the one whose memory is known, of several the last."""
-        hosts = self.hosts
-        known = [host for host in hosts if host.memory_bytes]
-        return (known or hosts or [UNKNOWN_HOST])[-1]
+        """The machine a page is headed with: the one with the newest calls, rather one whose memory is known."""
+        known = [host for host in self.hosts if host.memory_bytes]
+        return (known or self.hosts or [UNKNOWN_HOST])[0]
 
     def memory_bytes(self, host: str) -> int:
         """Total memory of a host by name; 0 where nobody knows."""
-        return next((known.memory_bytes for known in reversed(self.hosts) if known.name == host), 0)
+        return next((known.memory_bytes for known in self.hosts if known.name == host), 0)

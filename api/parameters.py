@@ -66,9 +66,7 @@ def comm() -> Parameter:
             raise ValueError(text)
         return name
 
-    return Parameter(
-        read, r"a process_name as answers show it, at most 15 bytes; escapes are \\ \n \t \r \xff \u202e"
-    )
+    return Parameter(read, r"a process_name as answers show it, at most 15 bytes; escapes are \\ \n \t \r \xff \u202e")
 
 
 def cursor() -> Parameter:
@@ -108,7 +106,5 @@ def read_query(items: Iterable[tuple[str, str]], known: Mapping[str, Parameter])
         try:
             values[name] = parameter.read(text)
         except ValueError:
-            raise Problem(
-                400, "value not allowed", parameter=name, value=text, allowed=parameter.allowed
-            ) from None
+            raise Problem(400, "value not allowed", parameter=name, value=text, allowed=parameter.allowed) from None
     return values

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _VALUE_SHOWN = 200  # characters of an offending value that are echoed
 
 
-class Problem(Exception):  # noqa: N818  (in the sense of RFC 9457)
+class Problem(Exception):
     """A request that cannot be answered, with the status and the words for it."""
 
     def __init__(

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import secrets
+import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
@@ -57,6 +58,8 @@ class Snapshots:
         self._known = False
         self._answers: OrderedDict[Hashable, asyncio.Future[Answer]] = OrderedDict()
         self._bytes = 0
+        self._reading = 0
+        self._idle = threading.Condition()
 
     async def moment(self) -> Moment:
         """The store as it is now. Raises StoreError."""
@@ -68,14 +71,30 @@ class Snapshots:
         return self._moment
 
     async def in_thread(self, work: Callable[[], T], limiter: anyio.CapacityLimiter | None = None) -> T:
-        """Off the event loop. A server that stops does not wait for it."""
-        return await anyio.to_thread.run_sync(
-            work, abandon_on_cancel=True, limiter=limiter or self._store_threads
-        )
+        """Off the event loop. Cancelling does not wait for it; `settle` does, within reason."""
 
-    async def response(
-        self, request: Request, key: Hashable, document: Callable[[Moment], bytes]
-    ) -> Response:
+        def counted() -> T:
+            with self._idle:
+                self._reading += 1
+            try:
+                return work()
+            finally:
+                with self._idle:
+                    self._reading -= 1
+                    self._idle.notify_all()
+
+        return await anyio.to_thread.run_sync(counted, abandon_on_cancel=True, limiter=limiter or self._store_threads)
+
+    async def settle(self, patience_s: float) -> None:
+        """Wait for reads under way, so that their store can be closed: a short while, as one may hang."""
+
+        def wait() -> None:
+            with self._idle:
+                self._idle.wait_for(lambda: self._reading == 0, patience_s)
+
+        await anyio.to_thread.run_sync(wait)
+
+    async def response(self, request: Request, key: Hashable, document: Callable[[Moment], bytes]) -> Response:
         """200 with the document for `key`, or 304 where the client has it. Raises what `document` raises."""
         moment = await self.moment()
         etag = self._etag(moment.version, key)

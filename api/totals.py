@@ -55,8 +55,8 @@ def _sum(rows: Sequence[ProcessRow]) -> Totals:
         requests=sum(row.requests for row in rows),
         releases=sum(row.releases for row in rows),
         processes=len(rows),
-        first_us=min((row.first_us for row in rows), default=None),
-        last_us=max((row.last_us for row in rows), default=None),
+        first_us=None,  # a window's sums know whole seconds only
+        last_us=None,
     )
 
 
