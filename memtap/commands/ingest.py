@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from memtap.native import Parser, Ring
 from memtap.progress import IngestProgress
 from memtap.pump import FILE_ROWS, Pump
 from memtap.source import FileSource, StandardInput, unreadable
+from memtap.stopping import Stop, stop_on_signals
 from memtap.stores import open_store, store_url
 from memtap.stores.contract import Cursor, Stream, Writer
 
@@ -90,16 +89,10 @@ def run(args: argparse.Namespace) -> int:
     source = StandardInput() if args.file == "-" else FileSource(Path(args.file))
     if isinstance(source, StandardInput) and sys.stdin.isatty():
         print("memtap: reading lines from the terminal; end with Ctrl-D", file=sys.stderr)
-    store = open_store(store_url(args.store))
-    try:
+    with stop_on_signals() as stop, closing(open_store(store_url(args.store))) as store:
         store.migrate()
-        writer = store.writer()
-        try:
-            outcome, error = ingest(source, writer)
-        finally:
-            writer.close()
-    finally:
-        store.close()
+        with closing(store.writer()) as writer:
+            outcome, error = ingest(source, writer, stop)
     if args.json:
         sys.stdout.buffer.write(outcome.as_json() + b"\n")
     else:
@@ -110,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def ingest(source: FileSource | StandardInput, writer: Writer) -> tuple[Outcome, MemtapError | None]:
+def ingest(source: FileSource | StandardInput, writer: Writer, stop: Stop) -> tuple[Outcome, MemtapError | None]:
     """Everything from where the source was left. The error says why it ended before the source did."""
     name, cursor = _resume(source, writer)
     begun = time.perf_counter()
@@ -122,14 +115,15 @@ def ingest(source: FileSource | StandardInput, writer: Writer) -> tuple[Outcome,
     loader.start()
     drain.start()
 
-    with _stop_on_signal(drain.stop) as stopped, IngestProgress(source.size) as progress:
+    stop.then(drain.stop)
+    with IngestProgress(source.size) as progress:
 
         def show() -> None:
             offset = cursor.offset + parser.consumed
             progress.show(offset, parser.events, time.perf_counter() - begun, loader.store_error)
 
         try:
-            pump.run(ring, on_tick=show, check=source.check, interrupted=lambda: stopped or drain.error)
+            pump.run(ring, on_tick=show, check=source.check, interrupted=lambda: stop or drain.error)
         finally:
             drain.stop()
             loader.finish()
@@ -150,7 +144,7 @@ def ingest(source: FileSource | StandardInput, writer: Writer) -> tuple[Outcome,
         seconds=time.perf_counter() - begun,
         samples=parser.samples,
     )
-    return outcome, _why_early(source, drain.error, stopped)
+    return outcome, _why_early(source, drain.error, stop)
 
 
 def _resume(source: FileSource | StandardInput, writer: Writer) -> tuple[str, Cursor]:
@@ -169,30 +163,11 @@ def _resume(source: FileSource | StandardInput, writer: Writer) -> tuple[str, Cu
     return name, writer.open_stream(Stream(name, source.tap, host))
 
 
-def _why_early(
-    source: FileSource | StandardInput, error: Exception | None, stopped: Counter[str]
-) -> MemtapError | None:
+def _why_early(source: FileSource | StandardInput, error: Exception | None, stop: Stop) -> MemtapError | None:
     path = source.path if isinstance(source, FileSource) else Path("standard input")
-    if stopped:
+    if stop:
         again = "run it again to continue" if isinstance(source, FileSource) else "what had been read is stored"
-        return MemtapError(f"stopped by {min(stopped)} before the end of {path}: {again}")
+        return MemtapError(f"stopped by {stop.signal} before the end of {path}: {again}")
     if error:
         return unreadable(path, error)
     return None
-
-
-@contextmanager
-def _stop_on_signal(stop: Callable[[], None]) -> Iterator[Counter[str]]:
-    """SIGINT and SIGTERM end the reading; what was read is stored. Yields what came."""
-    came: Counter[str] = Counter()
-
-    def note(number: int, _: object) -> None:
-        came[signal.Signals(number).name] += 1
-        stop()
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from threading import Event
 
 from memtap.commands import listening
@@ -15,6 +14,7 @@ from memtap.errors import MemtapError
 from memtap.live import Live
 from memtap.names import display
 from memtap.status import Status
+from memtap.stopping import stop_on_signals
 from memtap.stores import default_url, open_store, store_url
 from memtap.taps.choice import SPECS, choose
 from memtap.taps.tap import Tap
@@ -35,7 +35,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Until SIGINT or SIGTERM, then within two seconds: the tap ended, what was read stored."""
-    with _stopping() as stopping, closing(listening.listen(args)) as listener:
+    with stop_on_signals() as stop, closing(listening.listen(args)) as listener:
         tap = choose(args.tap, say=_say)
         with closing(open_store(_store(args.store, tap))) as store:
             store.migrate()
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
                     _greet(tap, store.url, page.address)
                     if args.open:
                         page.open_browser()
-                    _watch(live, page, stopping)
+                    _watch(live, page, stop.event)
                 finally:
                     page.server.stop()
                     unstored = live.stop()
@@ -99,15 +99,3 @@ def _news(before: Status, now: Status) -> Iterator[str]:
 
 def _say(line: str) -> None:
     print(f"memtap: {line}", file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _stopping() -> Iterator[Event]:
-    """An event that SIGINT and SIGTERM set."""
-    stopping = Event()
-    before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

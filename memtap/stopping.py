@@ -1,0 +1,44 @@
+"""SIGINT and SIGTERM ask for a clean end; whoever works finds its own way there."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+
+
+class Stop:
+    """Whether a signal has come, and which."""
+
+    def __init__(self) -> None:
+        self.event = Event()
+        self.signal = ""
+        self._actions: list[Callable[[], object]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.signal)
+
+    def then(self, action: Callable[[], object]) -> None:
+        """Do this when a signal comes; at once if it has."""
+        self._actions.append(action)
+        if self:
+            action()
+
+    def come(self, number: int, _frame: object) -> None:
+        self.signal = signal.Signals(number).name
+        self.event.set()
+        for action in self._actions:
+            action()
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """For the main thread."""
+    stop = Stop()
+    before = {number: signal.signal(number, stop.come) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
