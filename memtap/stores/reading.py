@@ -19,6 +19,7 @@ from memtap.stores.contract import (
 )
 
 Row = tuple[Any, ...]
+GREATEST = 2**64 - 1
 
 _PROCESS = (
     "SELECT p.id, h.name, p.pid, p.start_us, n.comm, p.requested, p.released, p.requests, p.releases,"
@@ -137,9 +138,11 @@ class SqlReader(ABC):
         if conditions is None or limit <= 0:
             return []
         if before is not None:
-            conditions.add("(e.time_us < ? OR (e.time_us = ? AND e.id < ?))", before[0], *before)
+            time_us, number = _clipped(before)
+            conditions.add("(e.time_us < ? OR (e.time_us = ? AND e.id < ?))", time_us, time_us, number)
         if after is not None:
-            conditions.add("(e.time_us > ? OR (e.time_us = ? AND e.id > ?))", after[0], *after)
+            time_us, number = _clipped(after)
+            conditions.add("(e.time_us > ? OR (e.time_us = ? AND e.id > ?))", time_us, time_us, number)
         return [
             CallRow(number, time_us, process_id, pid, bytes(comm), CALLS[call], length)
             for number, time_us, process_id, pid, comm, call, length in self._page(conditions, limit)
@@ -175,11 +178,11 @@ class SqlReader(ABC):
                 return None
             out.add("e.call = ?", CALLS.index(where.call))
         if where.from_us is not None:
-            out.add("e.time_us >= ?", max(where.from_us, 0))
+            out.add_least("e.time_us", where.from_us)
         if where.to_us is not None:
-            out.add("e.time_us < ?", max(where.to_us, 0))
+            out.add_most("e.time_us", where.to_us - 1)
         if where.min_length is not None:
-            out.add("e.length >= ?", max(where.min_length, 0))
+            out.add_least("e.length", where.min_length)
         return out
 
     def _process_ids(self, where: CallFilter) -> list[int]:
@@ -209,6 +212,20 @@ class Conditions:
     def add(self, sql: str, *values: object) -> None:
         self._parts.append(sql)
         self.values += values
+
+    def add_least(self, column: str, value: int) -> None:
+        """Not less than `value`, of a column of 64 bits: beyond those, MariaDB compares wrongly."""
+        if value > GREATEST:
+            self.add("1 = 0")
+        elif value > 0:
+            self.add(f"{column} >= ?", value)
+
+    def add_most(self, column: str, value: int) -> None:
+        """Not more than `value`, of a column of 64 bits."""
+        if value < 0:
+            self.add("1 = 0")
+        elif value < GREATEST:
+            self.add(f"{column} <= ?", value)
 
     def copy(self) -> Conditions:
         twin = Conditions()
@@ -241,6 +258,14 @@ def _process(row: Row) -> ProcessRow:
 def _seconds(from_us: int, to_us: int) -> tuple[int, int]:
     """The whole seconds that [from_us, to_us) touches."""
     return max(from_us, 0) // 1_000_000, max(-(-to_us // 1_000_000), 0)
+
+
+def _clipped(cursor: tuple[int, int]) -> tuple[int, int]:
+    """A (time_us, id) that 64 bits hold, with the same calls before and after it: no event has their last id."""
+    time_us, number = cursor
+    if time_us > GREATEST:
+        return GREATEST, GREATEST
+    return (0, 0) if time_us < 0 else (time_us, min(max(number, 0), GREATEST))
 
 
 def _marks(values: Sequence[object]) -> str:

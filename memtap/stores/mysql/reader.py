@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from memtap.errors import StoreAway, StoreError
 from memtap.stores.address import MySQLAddress
 from memtap.stores.mysql.session import Session
-from memtap.stores.reading import Conditions, Row, SqlReader
+from memtap.stores.reading import GREATEST, Conditions, Row, SqlReader
 
 KEPT_SESSIONS = 4
 SECONDS_AT_ONCE = 256  # ranges in one statement
@@ -50,8 +50,8 @@ class MySQLReader(SqlReader):
             narrowed = conditions.copy()
             ranges = _ranges(seconds)
             narrowed.add(
-                "(" + " OR ".join(["(e.time_us >= ? AND e.time_us < ?)"] * len(ranges)) + ")",
-                *(1_000_000 * second for pair in ranges for second in pair),
+                "(" + " OR ".join(["(e.time_us >= ? AND e.time_us <= ?)"] * len(ranges)) + ")",
+                *(time_us for pair in ranges for time_us in pair),
             )
             found += super()._page(narrowed, limit - len(found))
             bound = seconds[-1]
@@ -99,11 +99,9 @@ class MySQLReader(SqlReader):
 
 
 def _ranges(seconds: Sequence[int]) -> list[tuple[int, int]]:
-    """Descending seconds as [from, to) ranges, neighbours in one."""
+    """Descending seconds as ranges of microseconds, both ends included, neighbours in one."""
     out: list[tuple[int, int]] = []
     for second in seconds:
-        if out and out[-1][0] == second + 1:
-            out[-1] = (second, out[-1][1])
-        else:
-            out.append((second, second + 1))
+        first, last = second * 1_000_000, min(second * 1_000_000 + 999_999, GREATEST)
+        out.append((first, out.pop()[1]) if out and out[-1][0] == last + 1 else (first, last))
     return out
