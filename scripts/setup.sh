@@ -71,7 +71,7 @@ fingerprint() {
   {
     .venv/bin/python -VV
     cat pyproject.toml setup.py
-    find native -name '*.p[yx]*' -o -name '*.pxd' -o -name '*.h' | LC_ALL=C sort | xargs cat
+    find native -name '*.pyx' -o -name '*.px[id]' -o -name '*.h' | LC_ALL=C sort | xargs cat
   } | sha256sum | cut -c 1-32
 }
 

@@ -42,7 +42,7 @@ def die_with(parent: int, death_signal: int) -> None:
 def mount_tracefs() -> None:
     """Mount tracefs for this process alone: the host's mounts stay as they are."""
     _call("unshare", _CLONE_NEWNS)
-    _call("mount", b"none", b"/", None, _MS_REC_PRIVATE, None)
+    _call("mount", b"none", b"/sys", None, _MS_REC_PRIVATE, None)  # what is mounted below it stays here
     _call("mount", b"tracefs", TRACEFS.encode(), b"tracefs", 0, None)
 
 
