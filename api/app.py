@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from memtap.status import Status
     from memtap.stores.contract import Reader
 
-SETTLE_S = 0.5  # for reads of the store that are under way when the server stops
+SETTLE_S = 0.4  # for reads of the store that are under way when the server stops
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 if TYPE_CHECKING:
@@ -32,19 +33,22 @@ class Frontend(StaticFiles):
     """Starlette's static files keep requests inside the folder; this keeps them to pages' files."""
 
     def __init__(self) -> None:
-        super().__init__(directory=str(files("memtap.frontend")), html=True)
+        super().__init__(directory=str(files("memtap.frontend")))
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         pure = PurePosixPath(path)
         hidden = any(part.startswith((".", "_")) for part in pure.parts)
-        if hidden or (pure.suffix and pure.suffix not in MEDIA_TYPES):
+        if hidden or pure.suffix not in MEDIA_TYPES:
             return "", None
         return super().lookup_path(path)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        if scope["path"] == "/":
+            path = "index.html"
+        elif scope["path"] != f"/{path}":
+            raise HTTPException(404)  # a second spelling of some file's address, with dots or slashes to spare
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "private, no-cache"  # asked again each time: an upgrade shows at once
-        media_type = MEDIA_TYPES.get(PurePosixPath(path if path != "." else "index.html").suffix)
-        if media_type and response.status_code == 200:
-            response.headers["Content-Type"] = media_type
+        response.headers["Cache-Control"] = "private, no-cache"  # asked for each time: an upgrade shows at once
+        if response.status_code == 200:
+            response.headers["Content-Type"] = MEDIA_TYPES[PurePosixPath(path).suffix]
         return response

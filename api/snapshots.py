@@ -6,15 +6,13 @@ import asyncio
 import gzip
 import hashlib
 import secrets
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
-import anyio.to_thread
 from starlette.responses import Response
 
 from memtap.api.moment import Moment
+from memtap.api.store_threads import StoreThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -52,47 +50,30 @@ class Snapshots:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._salt = secrets.token_hex(8)  # another server's ETags never match ours
-        self._store_threads = anyio.CapacityLimiter(STORE_THREADS)
-        self._version_threads = anyio.CapacityLimiter(1)  # never waits behind a long read
+        self._store_threads = StoreThreads(STORE_THREADS, "memtap-read")
+        self._version_thread = StoreThreads(1, "memtap-version")  # never waits behind a long read
         self._moment = Moment(reader, "")
         self._known = False
         self._answers: OrderedDict[Hashable, asyncio.Future[Answer]] = OrderedDict()
         self._bytes = 0
-        self._reading = 0
-        self._idle = threading.Condition()
 
     async def moment(self) -> Moment:
         """The store as it is now. Raises StoreError."""
-        version = await self.in_thread(self._reader.version, self._version_threads)
+        version = await self._version_thread.run(self._reader.version)
         if not self._known or version != self._moment.version:
             self._moment, self._known = Moment(self._reader, version), True
             self._answers.clear()
             self._bytes = 0
         return self._moment
 
-    async def in_thread(self, work: Callable[[], T], limiter: anyio.CapacityLimiter | None = None) -> T:
+    async def in_thread(self, work: Callable[[], T]) -> T:
         """Off the event loop. Cancelling does not wait for it; `settle` does, within reason."""
-
-        def counted() -> T:
-            with self._idle:
-                self._reading += 1
-            try:
-                return work()
-            finally:
-                with self._idle:
-                    self._reading -= 1
-                    self._idle.notify_all()
-
-        return await anyio.to_thread.run_sync(counted, abandon_on_cancel=True, limiter=limiter or self._store_threads)
+        return await self._store_threads.run(work)
 
     async def settle(self, patience_s: float) -> None:
-        """Wait for reads under way, so that their store can be closed: a short while, as one may hang."""
-
-        def wait() -> None:
-            with self._idle:
-                self._idle.wait_for(lambda: self._reading == 0, patience_s)
-
-        await anyio.to_thread.run_sync(wait)
+        """Wait for reads under way, so that their store can be closed. No read may follow."""
+        await self._store_threads.settle(patience_s)
+        await self._version_thread.settle(patience_s)
 
     async def response(self, request: Request, key: Hashable, document: Callable[[Moment], bytes]) -> Response:
         """200 with the document for `key`, or 304 where the client has it. Raises what `document` raises."""

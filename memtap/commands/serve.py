@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from memtap.commands import listening
 from memtap.status import Status
+from memtap.stopping import stop_on_signals
 from memtap.stores import open_store, store_url
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM, then return 0."""
     with (
+        stop_on_signals() as stop,
         closing(listening.listen(args)) as listener,
         closing(open_store(store_url(args.store))) as store,
         closing(store.reader()) as reader,
     ):
         reader.version()  # a store that cannot be read is told here, not in the browser
         page = listening.make_page(args, listener, reader, Status, store.url)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: page.server.stop())
+        stop.then(page.server.stop)
         print(f"memtap: serving {store.url}; Ctrl-C stops", file=sys.stderr)
         print(page.address, flush=True)  # the socket listens already: whoever connects now is answered
         if args.open:

@@ -80,10 +80,14 @@ def test_every_client_gets_the_same_snapshots_made_once(serve, made):
         return Status(TapStatus(name="stap", restarts=len(made_at)))
 
     site = serve(made.reader(), status, tick_s=0.05)
-    with site.client() as one, site.client() as other:
-        with one.stream("GET", "/api/v1/live") as first, other.stream("GET", "/api/v1/live") as second:
-            seen_first = list(islice(statuses(first), 20))
-            seen_second = list(islice(statuses(second), 20))
+    with (
+        site.client() as one,
+        site.client() as other,
+        one.stream("GET", "/api/v1/live") as first,
+        other.stream("GET", "/api/v1/live") as second,
+    ):
+        seen_first = list(islice(statuses(first), 20))
+        seen_second = list(islice(statuses(second), 20))
     shared = {document["tap"]["restarts"] for document in seen_first[1:]} & {
         document["tap"]["restarts"] for document in seen_second[1:]
     }

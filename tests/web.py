@@ -1,0 +1,272 @@
+"""A trace that is counted without being parsed, a DuckDB file made of it, real servers over it on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from memtap.api import Settings, create_app
+from memtap.native import Parser
+from memtap.server import Server, bind
+from memtap.status import Status
+from memtap.stores import open_store
+from memtap.stores.contract import Host, Loss, Reader, SealedBatch, Stream
+
+TOKEN = "the-token-of-the-tests"
+MEMORY_BYTES = 8 << 30
+FIRST_US = 1_700_000_000_000_000
+NAMES = (b"bash", b"python3", b"<img src=x>", b"a\x1b[31m", b"\xff\xfe", "café".encode(), b"x, time=1", b"back\\slash")
+
+
+@dataclass(frozen=True)
+class Event:
+    call: str
+    pid: int
+    name: bytes
+    time_us: int
+    length: int
+
+    @property
+    def line(self) -> bytes:
+        return b"%s: PID=%d, process=%s, time=%d, length=%d\n" % (
+            self.call.encode(),
+            self.pid,
+            self.name,
+            self.time_us,
+            self.length,
+        )
+
+
+@dataclass
+class Tally:
+    """One process, counted from the events themselves."""
+
+    name: bytes = b""
+    requested: int = 0
+    released: int = 0
+    requests: int = 0
+    releases: int = 0
+    times: list[int] = field(default_factory=list)
+
+    @property
+    def balance(self) -> int:
+        return self.requested - self.released
+
+
+def tally(events: list[Event]) -> dict[int, Tally]:
+    out: dict[int, Tally] = {}
+    for event in events:
+        process = out.setdefault(event.pid, Tally())
+        process.name = event.name
+        process.times.append(event.time_us)
+        if event.call == "munmap":
+            process.released += event.length
+            process.releases += 1
+        else:
+            process.requested += event.length
+            process.requests += 1
+    return out
+
+
+def made_events(count: int = 3000) -> list[Event]:
+    """Eight processes, half a minute of calls, of every order of magnitude."""
+    chance = random.Random(7)
+    time_us = FIRST_US
+    events = []
+    for _ in range(count):
+        time_us += chance.randrange(20_000)
+        which = chance.randrange(len(NAMES))
+        events.append(
+            Event(
+                call=chance.choice(("mmap2", "mmap2", "munmap")),
+                pid=100 + which,
+                name=NAMES[which],
+                time_us=time_us,
+                length=chance.randrange(1, 1 << chance.randrange(1, 40)),
+            )
+        )
+    return events
+
+
+class Writer:
+    """Writes events to a store as a loader does: through the parser, batch by batch."""
+
+    def __init__(self, store: Any) -> None:
+        self._writer = store.writer()
+        self._stream = self._writer.open_stream(
+            Stream("made", "file", Host("testhost", "", MEMORY_BYTES, 4096))
+        ).stream_no
+        self._parser = Parser()
+        self._number = 0
+        self._ordinal = 0
+        self._bytes = 0
+        self._lines = 0
+
+    def write(self, events: list[Event], *, losses: tuple[Loss, ...] = ()) -> None:
+        data = b"".join(event.line for event in events)
+        self._parser.feed(data)
+        self._bytes += len(data)
+        batch = self._parser.seal()
+        lines, self._lines = self._parser.lines - self._lines, self._parser.lines
+        sealed = SealedBatch(
+            number=self._number,
+            first_ordinal=self._ordinal,
+            offset=self._bytes,
+            check=b"",
+            events=batch,
+            lines=lines,
+            rejected=0,
+            notices=0,
+            losses=losses,
+        )
+        assert len(batch) == len(events)
+        assert self._writer.write(self._stream, sealed)
+        self._number += 1
+        self._ordinal += len(batch)
+
+    def end(self, *pids: int) -> None:
+        self._writer.end_processes(self._stream, pids, FIRST_US + 10**9)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@dataclass
+class Stored:
+    """A store, and its writer for a test that adds to it."""
+
+    store: Any
+    writer: Writer
+
+    def reader(self) -> Reader:
+        return self.store.reader()
+
+
+@contextlib.contextmanager
+def stored(path: Path, events: list[Event]) -> Iterator[Stored]:
+    store = open_store(f"duckdb://{path}")
+    store.migrate()
+    writer = Writer(store)
+    if events:
+        writer.write(events)
+    yield Stored(store, writer)
+    writer.close()
+    store.close()
+
+
+class Counting:
+    """A reader that counts what it is asked."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.asked: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*args: Any, **options: Any) -> Any:
+            self.asked[name] += 1
+            return getattr(self._reader, name)(*args, **options)
+
+        return ask
+
+
+@dataclass
+class Site:
+    """A running server."""
+
+    server: Server
+    settings: Settings
+    app: Any
+
+    def client(self, **options: Any) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.settings.address, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=20, **options
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON of a GET that must succeed."""
+        with self.client() as client:
+            answer = client.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+Serve = Callable[..., Site]
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Serve]:
+    """Starts servers; all must have ended in time when the test is over."""
+    sites: list[Site] = []
+
+    def serve(reader: Any, status: Callable[[], Status] = Status, **options: Any) -> Site:
+        listener = bind("127.0.0.1", 0)
+        settings = Settings(
+            **{"store_url": "duckdb:///made", "port": listener.getsockname()[1], "token": TOKEN, **options}
+        )
+        app = create_app(reader, status, settings)
+        server = Server(app, listener)
+        server.start()
+        sites.append(Site(server, settings, app))
+        server.wait_ready()
+        return sites[-1]
+
+    try:
+        yield serve
+    finally:
+        for site in sites:
+            site.server.stop()
+        assert all(site.server.join(20) for site in sites), "a server did not stop"
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with serving() as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def events() -> list[Event]:
+    return made_events()
+
+
+@pytest.fixture(scope="session")
+def tallies(events: list[Event]) -> dict[int, Tally]:
+    return tally(events)
+
+
+@pytest.fixture(scope="session")
+def made(events: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
+    """A store of the made events, which no test changes."""
+    with stored(tmp_path_factory.mktemp("store") / "made.duckdb", events) as kept:
+        yield kept
+
+
+@pytest.fixture(scope="session")
+def site(made: Stored) -> Iterator[Site]:
+    with serving() as start:
+        yield start(made.reader())
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Stored]:
+    """An empty store of the test's own."""
+    with stored(tmp_path / "fresh.duckdb", []) as kept:
+        yield kept
+
+
+@pytest.fixture
+def event() -> type[Event]:
+    return Event
+
+
+@pytest.fixture
+def counting() -> type[Counting]:
+    return Counting
