@@ -89,11 +89,11 @@ export class Calls extends HTMLElement {
 function columns() {
   const column = (key, width, show, more = {}) => ({ key, width, show, say: `calls.${key}`, sayTitle: `calls.${key}-title`, ...more });
   return [
-    column("time_us", 10.4, (cell, row) => text(cell, timeOfDay(row.time_us), fullTime(row.time_us))),
-    column("pid", 5.8, (cell, row) => text(cell, String(row.pid)), { end: true }),
-    column("process_name", 8.8, (cell, row) => text(cell, row.process_name || t("processes.no-name"), row.process_name), { grow: 1 }),
-    column("call", 9, showKind),
-    column("length", 9.6, (cell, row) => text(cell, count(row.length), `${megabytes(row.length)} MB`), { end: true }),
+    column("time_us", 10.8, (cell, row) => text(cell, timeOfDay(row.time_us), fullTime(row.time_us))),
+    column("pid", 7.2, (cell, row) => text(cell, String(row.pid)), { end: true }),
+    column("process_name", 8.4, (cell, row) => text(cell, row.process_name || t("processes.no-name"), row.process_name), { grow: 1 }),
+    column("call", 8.8, showKind),
+    column("length", 9.4, (cell, row) => text(cell, count(row.length), `${megabytes(row.length)} MB`), { end: true }),
   ];
 }
 

@@ -52,7 +52,7 @@ export class Processes extends HTMLElement {
     const bytes = (key) => (cell, at) => text(cell, megabytes(of(key)(at)), exactBytes(of(key)(at)));
     const column = (key, width, show, more = {}) => ({ key, width, show, say: `processes.${key}`, sayTitle: `processes.${key}-title`, sortable: true, end: true, ...more });
     return [
-      column("pid", 6, (cell, at) => text(cell, String(of("pid")(at)))),
+      column("pid", 7.2, (cell, at) => text(cell, String(of("pid")(at)))),
       column("process_name", 10.8, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
       column("balance", 8.6, bytes("balance"), { grow: 2 }),
       column("percentage", 7.2, (cell, at) => ofMemory(cell, of("percentage")(at)), { grow: 1 }),

@@ -1,0 +1,129 @@
+"""The page follows: calls as they arrive, a recording named as such, a connection lost and found."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import Open, Start
+from .dashboard import Dashboard
+from .product import Product
+
+
+class Tapped(NamedTuple):
+    product: Product
+    lines: BinaryIO  # what is written here is tapped
+    store: str
+
+
+@pytest.fixture
+def tapped(tmp_path: Path, start: Start) -> Iterator[Tapped]:
+    """`memtap run` on a pipe, and the pipe's other end."""
+    pipe = tmp_path / "lines"
+    os.mkfifo(pipe)
+    store = f"duckdb:///{tmp_path / 'live.duckdb'}"
+    # Both ways, so that opening it waits for nobody.
+    with os.fdopen(os.open(pipe, os.O_RDWR), "wb", buffering=0) as lines:
+        yield Tapped(start("run", "--tap", f"file:{pipe}", "--store", store), lines, store)
+
+
+def line(pid: int, name: str, length: int, call: str = "mmap2") -> bytes:
+    return f"{call}: PID={pid}, process={name}, time={time.time_ns() // 1000}, length={length}\n".encode()
+
+
+def test_an_empty_store_says_that_nothing_has_come_yet(tapped: Tapped, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(tapped.product)
+    expect(dashboard.page.get_by_role("heading", name="No call has arrived yet")).to_be_visible()
+    expect(dashboard.processes.component).to_be_hidden()
+
+
+def test_calls_appear_while_they_arrive(tapped: Tapped, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(tapped.product)
+    tapped.lines.write(line(70_001, "early", 3 * 2**20))
+    expect(dashboard.processes.row("early")).to_contain_text("3.00")
+    expect(dashboard.figure("calls").locator(".number")).to_have_text("1")
+
+    tapped.lines.write(line(70_002, "late", 5 * 2**20) + line(70_001, "early", 2**20, "munmap"))
+    expect(dashboard.calls.row("late")).to_contain_text("5,242,880")
+    expect(dashboard.processes.row("early")).to_contain_text("2.00")
+    expect(dashboard.figure("calls").locator(".number")).to_have_text("3")
+    expect(dashboard.figure("processes").locator(".number")).to_have_text("2")
+    expect(dashboard.page.locator(".legend li")).to_have_count(2)
+    assert [row["call"] for row in dashboard.calls.in_sight()] == ["munmap", "mmap2", "mmap2"]
+
+
+def test_paused_calls_stand_still_and_resume_with_everything(tapped: Tapped, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(tapped.product)
+    tapped.lines.write(line(70_001, "before", 4096))
+    expect(dashboard.calls.row("before")).to_be_visible()
+    dashboard.page.get_by_role("button", name="Pause").click()
+    tapped.lines.write(line(70_002, "meanwhile", 4096))
+    expect(dashboard.processes.row("meanwhile")).to_be_visible()
+    tapped.lines.write(line(70_003, "later", 4096))
+    expect(dashboard.processes.row("later")).to_be_visible()
+    expect(dashboard.calls.rows).to_have_count(1)
+    dashboard.page.get_by_role("button", name="Resume").click()
+    expect(dashboard.calls.row("meanwhile")).to_be_visible()
+
+
+def test_rejected_lines_are_counted_and_shown_as_text(tapped: Tapped, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(tapped.product)
+    tapped.lines.write(line(70_001, "whole", 4096) + b"mmap2: PID=7, process=<img src=x>\x1b[31m\n")
+    expect(dashboard.figure("losses").locator(".note")).to_contain_text("1 rejected of 2")
+    dashboard.page.get_by_role("button", name="Details").click()
+    dialog = dashboard.page.get_by_role("dialog", name="Losses and rejected lines")
+    expect(dialog.locator(".identity")).to_have_text("2 emitted = 1 stored + 1 rejected + 0 lost")
+    expect(dialog.locator(".samples")).to_have_text(r"mmap2: PID=7, process=<img src=x>\x1b[31m")
+    dashboard.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_a_recording_is_called_a_recording(tmp_path: Path, start: Start, open_dashboard: Open) -> None:
+    store = f"duckdb:///{tmp_path / 'replay.duckdb'}"
+    dashboard = open_dashboard(start("run", "--tap", "replay", "--store", store))
+    expect(dashboard.banner("recording")).to_contain_text("This is a recording, not this machine.")
+    expect(dashboard.processes.rows.first).to_be_visible()
+
+
+def test_a_lost_connection_is_told_and_found_again(tapped: Tapped, start: Start, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(tapped.product)
+    tapped.lines.write(line(70_001, "kept", 4096))
+    expect(dashboard.processes.row("kept")).to_be_visible()
+    tapped.product.stop(signal.SIGINT)
+    expect(dashboard.banner("lost")).to_contain_text("The connection to memtap is lost. What you see is from")
+    expect(dashboard.page.locator(".live")).to_have_text("Disconnected")
+    expect(dashboard.processes.row("kept")).to_be_visible()
+    start("serve", "--store", tapped.store, port=tapped.product.port)
+    dashboard.banner("lost").get_by_role("button", name="Try now").click()
+    expect(dashboard.page.locator(".live")).to_have_text("Live")
+    expect(dashboard.banner("lost")).to_be_hidden()
+    forgive_refused_connections(dashboard)
+
+
+def test_a_session_that_is_no_longer_good_shows_the_way_back_in(
+    tapped: Tapped, start: Start, open_dashboard: Open
+) -> None:
+    dashboard = open_dashboard(tapped.product)
+    tapped.lines.write(line(70_001, "kept", 4096))
+    expect(dashboard.processes.row("kept")).to_be_visible()
+    dashboard.context.clear_cookies()
+    tapped.product.stop()
+    again = start("serve", "--store", tapped.store, port=tapped.product.port)
+    expect(dashboard.banner("locked")).to_be_visible(timeout=30_000)
+    dashboard.banner("locked").get_by_role("link", name="Enter the token").click()
+    dashboard.page.get_by_label("Token").fill(again.address.partition("token=")[2])
+    dashboard.page.get_by_role("button").click()
+    expect(dashboard.processes.row("kept")).to_be_visible()
+    forgive_refused_connections(dashboard)
+
+
+def forgive_refused_connections(dashboard: Dashboard) -> None:
+    """The browser itself writes these down while nobody answers, or the answer is 401."""
+    dashboard.errors = [error for error in dashboard.errors if "Failed to load resource" not in error]
