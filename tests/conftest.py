@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
-
 import sys
 from pathlib import Path
+
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside this one
 

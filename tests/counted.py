@@ -94,8 +94,9 @@ def some_calls(count: int, seed: int = 1, pids: int = 40) -> list[Call]:
     return out
 
 
-def batches(calls: Sequence[Call], *, rows: int = 1000, start: Cursor = Cursor(0)) -> Iterator[SealedBatch]:
+def batches(calls: Sequence[Call], *, rows: int = 1000, start: Cursor | None = None) -> Iterator[SealedBatch]:
     """The calls as the batches that follow `start`, all of one parser; `calls` holds what comes before as well."""
+    start = start or Cursor(stream_no=0)
     parser = Parser(rows=rows)
     number, at = start.next_batch, start.next_ordinal
     offset = sum(len(call.line) for call in calls[:at])

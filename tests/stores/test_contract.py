@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -81,7 +82,13 @@ class TestStreams:
         write_all(writer, calls)
         writer.open_stream(replace(STREAM, name="stdin:2", tap="stdin"))
         first, second = reader.streams()
-        assert (first.name, first.tap, first.host, first.batches, first.stored) == (STREAM.name, "file", "here", 2, 1500)
+        assert (first.name, first.tap, first.host, first.batches, first.stored) == (
+            STREAM.name,
+            "file",
+            "here",
+            2,
+            1500,
+        )
         assert (first.first_us, first.last_us) == (calls[0].time_us, calls[-1].time_us)
         assert (second.name, second.stored, second.first_us) == ("stdin:2", 0, None)
 
@@ -255,9 +262,7 @@ class TestSums:
         assert len(rows) == len(set(rows))
         assert len(rows) > 40
 
-    def test_times_and_lengths_of_64_bits_and_sums_beyond(
-        self, writer: Writer, reader: Reader, query: Query
-    ) -> None:
+    def test_times_and_lengths_of_64_bits_and_sums_beyond(self, writer: Writer, reader: Reader, query: Query) -> None:
         calls = [
             Call(1, time_us=GREATEST, length=GREATEST),
             Call(1, time_us=GREATEST, length=GREATEST),
@@ -286,8 +291,8 @@ class TestSums:
 
 
 class TestNames:
-    BYTES = [bytes([value]) for value in range(256)]
-    HOSTILE = [
+    BYTES = tuple(bytes([value]) for value in range(256))
+    HOSTILE = (
         b"",
         b"'; DROP TABLE events; --",
         b'"quoted"',
@@ -318,7 +323,7 @@ class TestNames:
         b"NULL",
         b"<script>",
         b"\x1b[31m",
-    ]
+    )
 
     def test_every_name_comes_back_byte_for_byte(self, writer: Writer, reader: Reader) -> None:
         names = list(dict.fromkeys(self.BYTES + self.HOSTILE))
@@ -402,7 +407,9 @@ class TestLife:
         assert [host.memory_bytes for host in reader.hosts()] == [0]
         writer.open_stream(STREAM)
         assert reader.hosts() == [HOST]
-        writer.open_stream(replace(STREAM, host=replace(HOST, memory_bytes=0, page_size=0)))  # knows less: changes nothing
+        writer.open_stream(
+            replace(STREAM, host=replace(HOST, memory_bytes=0, page_size=0))
+        )  # knows less: changes nothing
         assert reader.hosts() == [HOST]
 
 
@@ -572,13 +579,14 @@ class TestOriginalDatabase:
 
     def test_a_name_is_compared_and_searched_as_text(self, query: Query) -> None:
         assert query("SELECT pid FROM MemoryCalls WHERE process_name = 'ñandú'") == [(12,)]
-        assert query("SELECT DISTINCT pid FROM MemoryCalls WHERE process_name LIKE 'pyth%' ORDER BY pid") == [(10,), (11,)]
+        assert query("SELECT DISTINCT pid FROM MemoryCalls WHERE process_name LIKE 'pyth%' ORDER BY pid") == [
+            (10,),
+            (11,),
+        ]
         assert query("SELECT COUNT(*) FROM MemoryCalls WHERE process_name = 'Python3'") == [(0,)]
 
     def test_the_time_is_local_date_time_text(self, query: Query) -> None:
-        import datetime
-
-        local = datetime.datetime.fromtimestamp(FIRST_US // 10**6).astimezone()
+        local = dt.datetime.fromtimestamp(FIRST_US // 10**6).astimezone()
         first, last = query("SELECT MIN(timestamp), MAX(timestamp) FROM MemoryCalls")[0]
         assert text(first) == local.strftime("%Y-%m-%d %H:%M:%S.000000")
         assert text(last) == local.strftime("%Y-%m-%d %H:%M:%S.000004")

@@ -27,7 +27,10 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def owner(file: Path) -> Iterator[int]:
     """Another process that has the file open; its pid."""
-    program = f"from memtap.stores import open_store; s = open_store('duckdb://{file}'); print(s.migrate(), flush=True); input()"
+    program = (
+        f"from memtap.stores import open_store; store = open_store('duckdb://{file}');"
+        " print(store.migrate(), flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -14,6 +14,11 @@ WHERE id = ?
 RAISE_HOST = "UPDATE hosts SET last_us = greatest(last_us, coalesce(?, 0)) WHERE id = ?"
 
 NAME_IDS = "SELECT comm, id FROM names WHERE comm IN (SELECT unnest(?::BLOB[]))"
+ADD_NAMES = """
+INSERT INTO names (id, comm, text)
+SELECT ? + row_number() OVER () - 1, comm, text
+FROM (SELECT unnest(?::BLOB[]) AS comm, unnest(?::VARCHAR[]) AS text)
+"""
 PROCESS_IDS = """
 SELECT pid, start_us, id FROM processes WHERE host_id = ? AND pid IN (SELECT unnest(?::UINTEGER[]))
 """

@@ -163,10 +163,7 @@ def _name_ids(connection: Connection, comms: Sequence[bytes]) -> list[int]:
     new = [comm for comm in comms if comm not in found]
     if new:
         first = _next_id(connection, "id", "names")
-        connection.executemany(
-            "INSERT INTO names VALUES (?, ?, ?)",
-            [[number, comm, text_of(comm)] for number, comm in enumerate(new, first)],
-        )
+        connection.execute(sql.ADD_NAMES, [first, new, [text_of(comm) for comm in new]])
         found.update((comm, number) for number, comm in enumerate(new, first))
     return [found[comm] for comm in comms]
 

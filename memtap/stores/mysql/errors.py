@@ -40,10 +40,14 @@ _AWAY = CONNECTION_LOST | {
     3100,  # error on observer while running a hook: a replication group without quorum
     3101,
 }
+_GRANTS = (
+    "grant this account ALL on the database for `memtap init`; then SELECT, INSERT, UPDATE,"
+    " CREATE TEMPORARY TABLES are enough to write, SELECT to read"
+)
 _ADVICE = {
-    1044: "grant this account SELECT, INSERT, UPDATE, CREATE, CREATE VIEW, CREATE TEMPORARY TABLES on the database",
+    1044: _GRANTS,
     1045: "check the user, and the password in MEMTAP_MYSQL_PASSWORD or the option file",
-    1142: "grant this account SELECT, INSERT, UPDATE, CREATE, CREATE VIEW, CREATE TEMPORARY TABLES on the database",
+    1142: _GRANTS,
     1049: "run `memtap init` on it",
     1146: "run `memtap init` on it",
     1698: "check the user: this one logs in through its own socket only",
