@@ -38,7 +38,8 @@ if SANITIZE:
 native = Extension(
     "memtap.native.core",
     ["native/core.pyx"],
-    depends=sorted(str(path) for path in Path("native").glob("*.pxi")),
+    depends=sorted(str(path) for path in Path("native").glob("*.[ph]*") if path.suffix in (".pxi", ".h")),
+    include_dirs=["native"],
     extra_compile_args=compile_args,
     extra_link_args=link_args,
 )

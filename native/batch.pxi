@@ -268,6 +268,11 @@ CALL_OFFSETS[:] = [0, 5, 11]
 cdef const char *CALL_WORDS = b"mmap2munmap"
 
 
+cdef scan_function *scan_of[3]
+cdef const char *scan_names[3]
+SCANS = tuple(scan_names[i].decode() for i in range(scan_ways(scan_of, scan_names)))
+
+
 cdef class Parser:
     """Bytes of one stream to columns and to the ledger of exact totals per process. Used by one thread at a time.
 
@@ -283,9 +288,11 @@ cdef class Parser:
     cdef list names
     cdef bytearray carry
 
-    def __cinit__(self, *, size_t rows=ROWS):
+    def __cinit__(self, *, size_t rows=ROWS, str scan=SCANS[0]):
         if not 1 <= rows <= 1 << 30:
             raise ValueError(f"rows {rows}: must be 1 to {1 << 30}")
+        if scan not in SCANS:
+            raise ValueError(f"scan {scan!r}: this processor has {', '.join(SCANS)}")
         self.rows = rows
         self.process_pids = []
         self.process_starts = []
@@ -294,6 +301,7 @@ cdef class Parser:
         self.parse = <Parse *> calloc(1, sizeof(Parse))
         if self.parse == NULL or not ledger_init(&self.parse.ledger) or not self.new_columns(&self.parse.columns):
             raise MemoryError(f"parser: no memory for batches of {rows} calls")
+        self.parse.scan = scan_of[<int> SCANS.index(scan)]
 
     def __dealloc__(self):
         if self.parse == NULL:
@@ -359,7 +367,7 @@ cdef class Parser:
         cdef uint64_t i
         cdef Sample *sample
         found = []
-        for i in range(seen - min(seen, SAMPLES), seen):
+        for i in range(seen - min(seen, <uint64_t> SAMPLES), seen):
             sample = &self.parse.samples[i % SAMPLES]
             found.append(sample.text[:sample.size])
         return found

@@ -8,6 +8,9 @@ from typing_extensions import Buffer
 CALLS: tuple[str, ...]
 """The name of each call code, as a line says it: `CALLS[0] == "mmap2"`, `CALLS[1] == "munmap"`."""
 
+SCANS: tuple[str, ...]
+"""The ways this processor can look for newlines, the best first. All give the same result."""
+
 class LedgerRow(NamedTuple):
     """One process's exact totals."""
 
@@ -67,12 +70,13 @@ class Reader:
 class Parser:
     """Bytes of one stream to columns and to the ledger of exact totals per process. One thread at a time.
 
-    `rows`: how many calls a batch holds at most when the parser pulls from a ring. `lines` = `events` + `rejected` +
+    `rows`: how many calls a batch holds at most when the parser pulls from a ring. `scan`: one of SCANS.
+    `lines` = `events` + `rejected` +
     `notices`, always. Methods raise RuntimeError while another thread is in one, and MemoryError where memory is
     short: what was taken before is kept.
     """
 
-    def __init__(self, *, rows: int = ...) -> None: ...
+    def __init__(self, *, rows: int = ..., scan: str = ...) -> None: ...
     @property
     def lines(self) -> int: ...
     @property

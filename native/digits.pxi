@@ -41,6 +41,6 @@ cdef inline bint number(const uint8_t *text, size_t size, uint64_t *value) noexc
 cdef inline size_t digits_before(const uint8_t *start, const uint8_t *end) noexcept nogil:
     """How many bytes before `end` are digits, looking back to `start` at most."""
     cdef const uint8_t *p = end
-    while p > start and <uint8_t> (p[-1] - c'0') <= 9:
+    while p > start and <uint8_t> ((p - 1)[0] - c'0') <= 9:
         p -= 1
     return end - p

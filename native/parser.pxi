@@ -22,6 +22,7 @@ cdef struct Lost:
     uint64_t events
 
 cdef struct Parse:
+    scan_function *scan
     Columns columns
     Names names
     Ledger ledger
@@ -128,36 +129,52 @@ cdef size_t skip_line(Parse *parse, const uint8_t *data, size_t size) noexcept n
     return newline + 1 - data
 
 
-cdef Progress take_lines(Parse *parse, const uint8_t *data, size_t size, size_t *used) noexcept nogil:
-    """Takes whole lines until the columns are full. `used`: bytes taken; what is left begins a line."""
-    cdef const uint8_t *p = data
-    cdef const uint8_t *end = data + size
+cdef Progress take_block(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t count,
+                         const uint8_t **line) noexcept nogil:
+    """Takes `count` lines; the first begins at `line`, each ends at an offset from `scan`."""
+    cdef const uint8_t *p = line[0]
     cdef const uint8_t *newline
     cdef Record record
     cdef Reject reject
     cdef Progress progress = CLEAR
-    cdef uint64_t lines = 0
-    cdef size_t rows = parse.columns.rows
-    if parse.skipping:
-        p += skip_line(parse, p, size)
-    while p < end:
-        newline = <const uint8_t *> memchr(p, c'\n', end - p)
-        if newline == NULL:
-            break
+    cdef size_t i
+    for i in range(count):
+        newline = scan + newlines[i]
         reject = read_record(p, newline - p, &record)
         if expect_true(reject == WHOLE):
             if parse.columns.rows == parse.columns.capacity:
                 progress = FULL
+                count = i
                 break
             if not take_record(parse, &record):
                 progress = NO_MEMORY
+                count = i
                 break
         else:
             other_line(parse, p, newline - p, reject)
-        lines += 1
         p = newline + 1
-    used[0] = p - data
-    parse.lines += lines
+    parse.lines += count
+    line[0] = p
+    return progress
+
+
+cdef Progress take_lines(Parse *parse, const uint8_t *data, size_t size, size_t *used) noexcept nogil:
+    """Takes whole lines until the columns are full. `used`: bytes taken; what is left begins a line."""
+    cdef const uint8_t *line = data
+    cdef const uint8_t *scan
+    cdef const uint8_t *end = data + size
+    cdef Progress progress = CLEAR
+    cdef size_t rows = parse.columns.rows
+    cdef size_t block
+    cdef uint16_t newlines[SCAN_OFFSETS]
+    if parse.skipping:
+        line += skip_line(parse, line, size)
+    scan = line
+    while scan < end and progress == CLEAR:
+        block = end - scan if end - scan < SCAN_BLOCK else SCAN_BLOCK
+        progress = take_block(parse, scan, newlines, parse.scan(scan, block, newlines), &line)
+        scan += block
+    used[0] = line - data
     parse.events += parse.columns.rows - rows
     parse.consumed += used[0]
     return progress

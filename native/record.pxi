@@ -103,7 +103,7 @@ cdef inline const uint8_t *before_time(const uint8_t *start, const uint8_t *end,
     cdef uint64_t high
     cdef uint64_t low
     cdef size_t size
-    if end - start >= 23 and end[-17] == c'=':  # 16 digits: any time from 2001 to 2286
+    if end - start >= 23 and (end - 17)[0] == c'=':  # 16 digits: any time from 2001 to 2286
         high = load64(end - 16) ^ <uint64_t> 0x3030303030303030
         low = load64(end - 8) ^ <uint64_t> 0x3030303030303030
         if (not_digits(high) | not_digits(low)) == 0:

@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_New
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_NONE, PROT_READ, PROT_WRITE
@@ -28,6 +28,12 @@ cdef extern from *:
     bint expect_true(bint x) noexcept nogil
     int __builtin_ctzll(unsigned long long word) noexcept nogil
     int __builtin_clzll(unsigned long long word) noexcept nogil
+
+cdef extern from "scan.h" nogil:
+    enum: SCAN_BLOCK
+    enum: SCAN_OFFSETS
+    ctypedef size_t scan_function(const uint8_t *bytes, size_t size, uint16_t *offsets) noexcept nogil
+    int scan_ways(scan_function **ways, const char **names)
 
 cdef extern from "string.h" nogil:
     void *memchr(const void *s, int c, size_t n)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from memtap.native import CALLS, Batch, Parser, Ring
+from memtap.native import CALLS, SCANS, Batch, Parser, Ring
 
 from .plain import read
 
@@ -108,19 +108,33 @@ def assert_reads(parser: Parser, batch: Batch, data: bytes) -> None:
     assert parser.consumed == len(data)
 
 
-@given(streams())
-@settings(max_examples=600)
+@pytest.mark.parametrize("scan", SCANS)
+@given(data=streams())
+@settings(max_examples=300)
 @example(b"mmap2: PID=1, process=x\nLost 9 events\n, time=1, length=2\nLost 3 events\n")
 @example(b"mmap2: PID=1, process=, time=1, length=1")
 @example(b"mmap2: PID=1, process=, time=1, length=1\n")
 @example(b"mmap2: PID=1, process=, time=18446744073709551615, length=18446744073709551615\n")
 @example(b"mmap2: PID=1, process=a\0b, time=1, length=1\n")
 @example(b"mmap2: PID=1, process=0123456789abcdef, time=1, length=1\n")
-def test_reads_what_the_plain_parser_reads(data: bytes) -> None:
-    parser = Parser()
+def test_reads_what_the_plain_parser_reads(scan: str, data: bytes) -> None:
+    parser = Parser(scan=scan)
     parser.feed(data)
     parser.finish()
     assert_reads(parser, parser.seal(), data)
+
+
+@pytest.mark.parametrize("scan", SCANS)
+@given(st.lists(st.integers(0, 200).map(lambda size: b"x" * size), max_size=300))
+@settings(max_examples=60)
+def test_every_way_to_look_for_newlines_finds_the_same(scan: str, lines: list[bytes]) -> None:
+    """Runs of empty lines, lines longer than a block, and what is left at the end."""
+    parser = Parser(scan=scan)
+    parser.feed(b"\n".join(lines))
+    parser.finish()
+    blank = sum(line == b"" for line in lines[:-1])
+    assert parser.notices == blank
+    assert parser.rejected == sum(line != b"" for line in lines)
 
 
 @given(streams())
