@@ -20,3 +20,15 @@ test: ## install what the tests need, and run all of them
 lint: ## the house rules alone: ruff, mypy, cython-lint, shellcheck
 	@scripts/setup.sh test
 	@scripts/lint.sh
+
+screenshots: ## take the README's pictures of the dashboard on this machine
+	@scripts/setup.sh test
+	@.venv/bin/python -P scripts/screenshots.py $(ARGS)
+
+vendor: ## fetch the dashboard's vendored files again (needs npm)
+	@python3 frontend/vendor/refresh.py
+
+clean: ## remove all that make and its tools put here, .venv included
+	rm -rf .venv .setup build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f native/*.c native/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,7 +22,7 @@ class DuckDBStore:
 
     def __init__(self, address: DuckDBAddress) -> None:
         folder = address.path.parent
-        if address.url == default_url():
+        if address.url.rpartition("/")[0] == default_url().rpartition("/")[0]:
             # What a machine's processes do is for its user's eyes.
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not folder.is_dir():
