@@ -92,6 +92,7 @@ def create_app(reader: Reader, status: Callable[[], Status], settings: Settings)
         lifespan=lifespan,
     )
     app.state.live = live
+    app.state.snapshots = snapshots
     app.state.access = access
     return app
 

@@ -38,7 +38,7 @@ class Frontend(StaticFiles):
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         pure = PurePosixPath(path)
         hidden = any(part.startswith((".", "_")) for part in pure.parts)
-        if hidden or pure.suffix not in MEDIA_TYPES:
+        if hidden or pure.suffix not in MEDIA_TYPES or "\0" in path:
             return "", None
         return super().lookup_path(path)
 

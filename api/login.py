@@ -30,7 +30,7 @@ _WORDS = {
         "label": "Token",
         "where": "memtap printed it when it started, at the end of its address:",
         "button": "Open the dashboard",
-        "wrong": "That is not the token of this memtap. Each start makes a new one, without MEMTAP_TOKEN.",
+        "wrong": "That is not the token of this memtap. Each start makes a new one, unless MEMTAP_TOKEN sets it.",
     },
     "es": {
         "lang": "es",
@@ -39,7 +39,7 @@ _WORDS = {
         "label": "Token",
         "where": "memtap lo mostró al arrancar, al final de su dirección:",
         "button": "Abrir el panel",
-        "wrong": "Ese no es el token de este memtap. Cada arranque crea uno nuevo, salvo con MEMTAP_TOKEN.",
+        "wrong": "Ese no es el token de este memtap. Cada arranque crea uno nuevo, salvo que MEMTAP_TOKEN lo fije.",
     },
 }
 

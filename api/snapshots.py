@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from memtap.api.moment import Moment
 from memtap.api.store_threads import StoreThreads
+from memtap.errors import StoreAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -69,6 +70,11 @@ class Snapshots:
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Off the event loop. Cancelling does not wait for it; `settle` does, within reason."""
         return await self._store_threads.run(work)
+
+    def give_up(self) -> None:
+        """Answer whoever still waits for a read: the server stops."""
+        for threads in (self._store_threads, self._version_thread):
+            threads.give_up(StoreAway("memtap is stopping"))
 
     async def settle(self, patience_s: float) -> None:
         """Wait for reads under way, so that their store can be closed. No read may follow."""

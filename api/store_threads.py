@@ -26,6 +26,7 @@ class StoreThreads:
         self._name = name
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._awaited: set[asyncio.Future[Any]] = set()
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of `work`. Cancelling stops the waiting, not the work."""
@@ -44,8 +45,15 @@ class StoreThreads:
 
         if len(self._threads) < self._count:
             self._start()
+        self._awaited.add(future)
+        future.add_done_callback(self._awaited.discard)
         self._work.put(task)
         return await future
+
+    def give_up(self, error: Exception) -> None:
+        """Let whoever waits for a result get this error instead, now."""
+        for future in tuple(self._awaited):
+            _tell(future, future.set_exception, error)
 
     async def settle(self, patience_s: float) -> None:
         """End the threads once they are idle, and wait for it: a short while, as one may hang."""
@@ -67,5 +75,5 @@ class StoreThreads:
 
 
 def _tell(future: asyncio.Future[Any], tell: Callable[..., None], told: Any) -> None:
-    if not future.cancelled():
+    if not future.done():
         tell(told)

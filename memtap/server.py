@@ -161,6 +161,7 @@ class _Uvicorn(uvicorn.Server):
         await super().shutdown(sockets)
 
     def _cut_off(self) -> None:
-        """Drop connections whose client does not take the rest of its answer."""
+        """Drop answers that wait for the store, and connections whose client does not take the rest of one."""
+        self._app.state.snapshots.give_up()
         for connection in list(self.server_state.connections):
             connection.transport.abort()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from memtap.errors import StoreAway, StoreError
@@ -17,12 +19,15 @@ class Failing:
     def __init__(self, reader: Any) -> None:
         self._reader = reader
         self.error: Exception | None = None
+        self.hanging = ""  # the question that gets no answer until `answers` is set
         self.answers = threading.Event()
-        self.answers.set()
+        self.asked = threading.Event()
 
     def __getattr__(self, name: str) -> Any:
         def ask(*args: Any, **options: Any) -> Any:
-            self.answers.wait(30)
+            if name == self.hanging:
+                self.asked.set()
+                self.answers.wait(30)
             if self.error is not None:
                 raise self.error
             return getattr(self._reader, name)(*args, **options)
@@ -69,12 +74,27 @@ def test_status_keeps_the_last_known_numbers_and_says_away(serve, failing, event
 def test_a_store_that_hangs_stops_neither_the_status_nor_the_server(serve, failing):
     site = serve(failing, tick_s=0.05)
     known = site.get("/api/v1/status")
-    failing.answers.clear()
+    failing.hanging = "version"
+    assert failing.asked.wait(20)
     for _ in range(3):
         assert site.get("/api/v1/status")["totals"] == known["totals"]
     site.server.stop()
     assert site.server.join(20)
     failing.answers.set()
+
+
+def test_a_request_that_waits_for_a_hanging_store_does_not_keep_the_server_from_stopping(serve, failing, caplog):
+    site = serve(failing)
+    failing.hanging = "calls"
+    with ThreadPoolExecutor(1) as clients, site.client() as client:
+        waiting = clients.submit(client.get, "/api/v1/calls")
+        assert failing.asked.wait(20)
+        site.server.stop()
+        assert site.server.join(20)
+        with pytest.raises(httpx.RemoteProtocolError):
+            waiting.result()
+    failing.answers.set()
+    assert not caplog.records
 
 
 def test_a_failed_read_is_not_kept(serve, failing):
