@@ -51,6 +51,7 @@ for package, folder in FOLDERS.items():
 setup(
     packages=packages,
     package_dir=FOLDERS,
+    include_package_data=False,  # MANIFEST.in is for the sdist: a wheel has no use for the sources of the extension
     package_data={
         "": ["*.pyi", "py.typed", "*.sql", "*.md", "*.gz"],
         "memtap.stap": ["*.stp", "*.bt"],
@@ -72,6 +73,7 @@ setup(
     ext_modules=cythonize(
         [native],
         annotate=ANNOTATE,
+        build_dir="build",
         compiler_directives={
             "language_level": "3",
             "boundscheck": False,

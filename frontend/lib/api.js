@@ -8,8 +8,9 @@ export class ApiError extends Error {
   }
 }
 
-// 17 digits or more, or 16 beginning with 9: only then can an integer be beyond 2^53.
-const LONG_INTEGER = /[\d]{17}|9\d{15}/;
+// An integer of 17 digits or more, or of 16 beginning with 9: only then can one be beyond 2^53. A fraction's digits,
+// or a name's, are none; a false alarm costs time and nothing else.
+const LONG_INTEGER = /[[,:]\s*-?(?:\d{17}|9\d{15})/;
 
 /** JSON.parse, with integers beyond 2^53 as BigInt where the browser shows a number's own text. */
 export function parse(text) {

@@ -88,7 +88,7 @@ def test_rejected_lines_are_counted_and_shown_as_text(tapped: Tapped, open_dashb
 def test_a_recording_is_called_a_recording(tmp_path: Path, start: Start, open_dashboard: Open) -> None:
     store = f"duckdb:///{tmp_path / 'replay.duckdb'}"
     dashboard = open_dashboard(start("run", "--tap", "replay", "--store", store))
-    expect(dashboard.banner("recording")).to_contain_text("This is a recording, not this machine.")
+    expect(dashboard.banner("recording")).to_contain_text("This is a recording, not this machine: ")
     expect(dashboard.processes.rows.first).to_be_visible()
 
 

@@ -1,6 +1,6 @@
 // What must not be missed: a recording, a tap or a store in trouble, a lost connection, a token that is no longer good.
 
-import { el, say, setText } from "../../lib/dom.js";
+import { el, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
 import { moment } from "../../lib/format.js";
 import { t } from "../../lib/language.js";
@@ -48,20 +48,20 @@ export class Banners extends HTMLElement {
     if (live.state !== "lost") return;
     const seconds = Math.max(0, Math.ceil((live.retryAt - Date.now()) / 1000));
     const since = status ? t("banner.shown-is-from", { time: moment(status.time_us) }) : "";
-    this.lost.detail([live.error, since, t("banner.again-in", { seconds })].filter(Boolean).join(" "));
+    this.lost.detail(["", live.error, since, t("banner.again-in", { seconds })].filter((part, at) => part || at === 0).join(" "));
   }
 }
 
 function banner(level, key) {
   const detail = el("span", { class: "detail" });
-  const element = el("div", { class: "banner", "data-level": level, "data-banner": key.split(".")[1], hidden: true }, el("p", {}, el("strong", { say: key }), " ", detail));
+  const element = el("div", { class: "banner", "data-level": level, "data-banner": key.split(".")[1], hidden: true }, el("p", {}, el("strong", { say: key }), detail));
   return {
     element,
     detail: (text) => setText(detail, text),
-    show(visible, text) {
+    /** `why`: what memtap says of it, in its own words. */
+    show(visible, why) {
       if (element.hidden === visible) element.hidden = !visible;
-      if (text !== undefined) setText(detail, text);
+      if (why !== undefined) setText(detail, why ? `: ${why}` : ".");
     },
-    say: (other) => say(element.querySelector("strong"), other),
   };
 }

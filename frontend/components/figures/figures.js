@@ -11,7 +11,7 @@ export class Figures extends HTMLElement {
     const keys = ["requested", "released", "balance", "calls", "rate", "processes", "losses"];
     this.cards = Object.fromEntries(keys.map((key) => [key, card(key)]));
     this.cards.losses.element.append(
-      el("button", { type: "button", class: "link", say: "figures.details", on: { click: () => document.querySelector("memtap-losses").open() } }),
+      el("dd", {}, el("button", { type: "button", class: "link", say: "figures.details", on: { click: () => document.querySelector("memtap-losses").open() } })),
     );
     this.append(
       el("section", { "aria-labelledby": "figures-heading" }, el("h2", { id: "figures-heading", class: "unseen", say: "figures.heading" }), el("dl", {}, ...keys.map((key) => this.cards[key].element))),

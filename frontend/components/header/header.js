@@ -36,7 +36,7 @@ export class Header extends HTMLElement {
 
   #languages() {
     const button = (tag, name) =>
-      el("button", { type: "button", lang: tag, text: tag.toUpperCase(), title: name, "aria-label": name, on: { click: () => view.set({ lang: tag }) } });
+      el("button", { type: "button", lang: tag, text: tag.toUpperCase(), title: name, "aria-label": `${tag.toUpperCase()}, ${name}`, on: { click: () => view.set({ lang: tag }) } });
     this.languages = [button("en", "English"), button("es", "Español")];
     return el("div", { class: "segments", role: "group", sayLabel: "header.language" }, ...this.languages);
   }

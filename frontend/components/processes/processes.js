@@ -80,7 +80,7 @@ export class Processes extends HTMLElement {
     const rows = order(this.columns, { key, descending: descending === "-", find: view.get("find") });
     this.mostShare = this.columns.share.reduce((most, share) => Math.max(most, share), 0);
     this.grid.show(rows.length, (index) => rows[index]);
-    this.grid.choose(this.columns.id.find((id) => String(id) === view.get("process")) ?? null);
+    this.grid.choose(Number(view.get("process")) || null);
     this.none.show(rows.length ? null : this.columns.id.length ? "processes.none-found" : "processes.none");
     const all = count(this.columns.id.length);
     setText(this.shown, view.get("find") ? t("processes.some", { shown: count(rows.length), all }) : t("processes.all", { all }));
