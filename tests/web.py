@@ -6,6 +6,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,9 @@ class Stored:
 
 
 @contextlib.contextmanager
-def stored(path: Path, events: list[Event]) -> Iterator[Stored]:
-    store = open_store(f"duckdb://{path}")
+def stored_at(url: str, events: list[Event]) -> Iterator[Stored]:
+    """A new store with these events in it."""
+    store = open_store(url)
     store.migrate()
     writer = Writer(store)
     if events:
@@ -160,6 +162,10 @@ def stored(path: Path, events: list[Event]) -> Iterator[Stored]:
     yield Stored(store, writer)
     writer.close()
     store.close()
+
+
+def stored(path: Path, events: list[Event]) -> AbstractContextManager[Stored]:
+    return stored_at(f"duckdb://{path}", events)
 
 
 class Counting:
