@@ -88,7 +88,7 @@ export class Shares extends HTMLElement {
     swatch.setAttribute("class", `swatch ${colour(slice, at)}`);
     setText(name, slice.others ? t("shares.other", { count: count(slice.others) }) : slice.name || t("processes.no-name"));
     name.title = name.textContent;
-    setText(pid, slice.processes ? t("shares.times", { count: count(slice.processes) }) : (slice.pid?.toString() ?? ""));
+    setText(pid, slice.find === undefined ? (slice.pid?.toString() ?? "") : t("shares.times", { count: count(slice.processes) }));
     setText(bytes, sized(slice.requested).join("\u00a0"));
     setText(part, share(slice.share));
     bytes.title = exactBytes(slice.requested);

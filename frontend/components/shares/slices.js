@@ -32,8 +32,7 @@ export function slicesByName(columns, all) {
 /** `rows`: the biggest, sorted; `processes`: how many requested anything, those of the rows included. */
 function cut(rows, all, processes) {
   if (!all) return [];
-  const biggest = rows.slice(0, MOST_SLICES - 1).filter(({ requested }) => requested / all >= SMALLEST);
-  const shown = biggest.length === MOST_SLICES - 1 && rows.length === MOST_SLICES ? rows : biggest;
+  const shown = rows.slice(0, MOST_SLICES - 1).filter(({ requested }) => requested / all >= SMALLEST);
   const slices = shown.map((row) => ({ ...row, share: row.requested / all }));
   const left = all - shown.reduce((sum, { requested }) => sum + requested, 0);
   const others = processes - shown.reduce((sum, row) => sum + row.processes, 0);
