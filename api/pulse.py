@@ -73,11 +73,13 @@ class Pulse:
         return self.document()
 
     async def refresh(self) -> None:
-        """Read the store, waiting for at most half a tick: a store that hangs must not stop the clock."""
+        """Read the store, waiting for half a tick at most: a store that hangs must not stop the clock."""
         if self._reading is None:
             self._reading_since_s = time.monotonic()
             self._reading = asyncio.create_task(self._read())
-        await asyncio.wait({self._reading}, timeout=self._settings.tick_s / 2)
+        # Before the first answer there is nothing to show instead.
+        patience_s = self._settings.tick_s / 2 if self._facts.version else SILENT_S
+        await asyncio.wait({self._reading}, timeout=patience_s)
         if self._reading is not None and self._reading.done():
             self._reading = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -158,6 +159,27 @@ def test_silence_is_filled_with_heartbeats(serve, made):
     with site.client() as client, client.stream("GET", "/api/v1/live") as answer:
         comments = (line for line in answer.iter_lines() if line.startswith(":"))
         assert [next(comments) for _ in range(3)] == [": still here"] * 3
+
+
+def test_a_snapshot_that_cannot_be_made_does_not_stop_the_clock(serve, made, caplog):
+    broken = threading.Event()
+    failed = threading.Event()
+
+    def status() -> Status:
+        if broken.is_set():
+            failed.set()
+            raise RuntimeError("a defect of the pipeline's")
+        return Status(TapStatus(restarts=int(failed.is_set())))
+
+    site = serve(made.reader(), status, tick_s=0.05)
+    with site.client() as client, client.stream("GET", "/api/v1/live") as answer:
+        stream = statuses(answer)
+        next(stream)
+        broken.set()
+        assert failed.wait(20)
+        broken.clear()
+        assert next(document for document in stream if document["tap"]["restarts"])
+    assert "a defect of the pipeline's" in caplog.text
 
 
 def test_an_open_stream_ends_when_the_server_stops(serve, made):

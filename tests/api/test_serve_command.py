@@ -84,6 +84,20 @@ def test_the_token_of_the_environment_is_used(url):
         assert answer.json()["tap"]["state"] == "none"
 
 
+def test_the_browsers_command_line_does_not_hold_the_token(url, tmp_path, monkeypatch):
+    browser, shown = tmp_path / "browser", tmp_path / "shown"
+    os.mkfifo(shown)
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {shown}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    with served("--store", url, "--open", token="the-token-itself") as (_, address):
+        opened = shown.read_text()
+        assert opened.startswith(address.partition("?")[0])
+        assert "the-token-itself" not in opened
+        assert httpx.get(opened).status_code == 303
+        assert httpx.get(opened).status_code == 401
+
+
 def test_two_on_one_machine_do_not_log_each_other_out(url):
     with (
         served("--store", url) as (_, one),
