@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 CHROMIUM = "/usr/bin/chromium"
 # Without these Chromium, as root, does not start, and looks for its maker's hosts.
 CHROMIUM_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-LOOKS = {"dashboard.png": "light", "dashboard-dark.png": "dark"}
+LOOKS = {"dashboard-light.png": "light", "dashboard-dark.png": "dark"}
 
 
 def main() -> None:

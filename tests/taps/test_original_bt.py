@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections import Counter
 
 import pytest
 
@@ -43,7 +44,8 @@ def seen(collect, workload, wait_until):
 def test_it_prints_every_call_of_a_process_and_nothing_else_of_it(seen):
     events, _, watched, _ = seen
     of_length = [event for event in events if int(event[1]) == watched.pid and int(event[4]) == LENGTH]
-    assert [event[0] for event in of_length] == [b"mmap2", b"munmap"] * COUNT
+    # in any order: the lines of two CPUs are mixed, and the process may have moved between them
+    assert Counter(event[0] for event in of_length) == {b"mmap2": COUNT, b"munmap": COUNT}
     assert {event[2] for event in of_length} == {b"memtap workload"}
 
 
