@@ -23,7 +23,7 @@ from memtap.pump import FILE_ROWS, Pump
 from memtap.source import FileSource, StandardInput, unreadable
 from memtap.stopping import Stop, stop_on_signals
 from memtap.stores import open_store, store_url
-from memtap.stores.contract import Cursor, Stream, Writer
+from memtap.stores.contract import Cursor, Stream, Writer, is_known_boot, unknown_boot
 
 RING_BYTES = 4 << 20
 PATIENCE_S = 60.0  # how long a store may be away in the middle of a file
@@ -41,8 +41,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--store", metavar="URL", help="where to (default: MEMTAP_STORE, else a DuckDB file of your own)"
     )
+    parser.add_argument(
+        "--boot",
+        metavar="ID",
+        type=_boot,
+        help="the boot that the trace is of: traces of one boot share their processes "
+        "(default: unknown, and a trace's processes are its own)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object when done")
     parser.set_defaults(run=run)
+
+
+def _boot(text: str) -> str:
+    if not 1 <= len(text) <= 64 or not text.isascii() or not is_known_boot(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no boot id: give 1 to 64 ASCII characters, such as those of /proc/sys/kernel/random/boot_id"
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     with stop_on_signals() as stop, closing(open_store(store_url(args.store))) as store:
         store.migrate()
         with closing(store.writer()) as writer:
-            outcome, error = ingest(source, writer, stop)
+            outcome, error = ingest(source, writer, stop, args.boot)
     if args.json:
         sys.stdout.buffer.write(outcome.as_json() + b"\n")
     else:
@@ -103,9 +118,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def ingest(source: FileSource | StandardInput, writer: Writer, stop: Stop) -> tuple[Outcome, MemtapError | None]:
+def ingest(
+    source: FileSource | StandardInput, writer: Writer, stop: Stop, boot: str | None
+) -> tuple[Outcome, MemtapError | None]:
     """Everything from where the source was left. The error says why it ended before the source did."""
-    name, cursor = _resume(source, writer)
+    name, cursor = _resume(source, writer, boot)
     begun = time.perf_counter()
     parser = Parser(rows=FILE_ROWS)
     loader = Loader(writer, cursor, most_rows=2 * FILE_ROWS, drop=False, patience_s=PATIENCE_S)
@@ -147,20 +164,23 @@ def ingest(source: FileSource | StandardInput, writer: Writer, stop: Stop) -> tu
     return outcome, _why_early(source, drain.error, stop)
 
 
-def _resume(source: FileSource | StandardInput, writer: Writer) -> tuple[str, Cursor]:
+def _resume(source: FileSource | StandardInput, writer: Writer, boot: str | None) -> tuple[str, Cursor]:
     """The stream and where it was left: the same file's, or the beginning of a new one."""
-    host = replace(this_host(), boot_id="")  # format 1 does not say which boot its pids are of
-    if isinstance(source, StandardInput):
-        name = f"stdin:{time.time_ns()}-{os.getpid()}"
-        return name, writer.open_stream(Stream(name, source.tap, host))
-    number = 1
-    if found := writer.last_stream(source.stream_prefix):
-        name, cursor = found
-        if cursor.offset == 0 or source.check(cursor.offset) == cursor.check:
-            return name, writer.open_stream(Stream(name, source.tap, host))
-        number = int(name.rpartition("#")[2]) + 1  # another file stands at this path now
-    name = f"{source.stream_prefix}{number}"
+    name = _stream_name(source, writer)
+    host = replace(this_host(), boot_id=boot or unknown_boot(name))
     return name, writer.open_stream(Stream(name, source.tap, host))
+
+
+def _stream_name(source: FileSource | StandardInput, writer: Writer) -> str:
+    if isinstance(source, StandardInput):
+        return f"stdin:{time.time_ns()}-{os.getpid()}"
+    found = writer.last_stream(source.stream_prefix)
+    if found is None:
+        return f"{source.stream_prefix}1"
+    name, cursor = found
+    if cursor.offset == 0 or source.check(cursor.offset) == cursor.check:
+        return name
+    return f"{source.stream_prefix}{int(name.rpartition('#')[2]) + 1}"  # another file stands at this path now
 
 
 def _why_early(source: FileSource | StandardInput, error: Exception | None, stop: Stop) -> MemtapError | None:

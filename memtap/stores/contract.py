@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -19,9 +20,22 @@ class Host:
     """The machine whose calls a stream holds."""
 
     name: str
-    boot_id: str  # UUID text of /proc/sys/kernel/random/boot_id; "" where nobody knows (a format-1 file)
+    boot_id: str  # UUID text of /proc/sys/kernel/random/boot_id, or see `unknown_boot`; at most 64 characters
     memory_bytes: int  # MemTotal: what `percentage` is a percentage of
     page_size: int  # bytes
+
+
+_UNKNOWN_BOOT = "unknown:"
+
+
+def unknown_boot(stream: str) -> str:
+    """The boot id of a stream that does not say which boot its pids are of, as format 1 does not: then a pid means
+    one process within that stream, and nothing beyond."""
+    return _UNKNOWN_BOOT + blake2b(stream.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def is_known_boot(boot_id: str) -> bool:
+    return not boot_id.startswith(_UNKNOWN_BOOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +211,8 @@ class Reader(Protocol):
 
     def processes(self, *, ended: bool | None = False) -> list[ProcessRow]:
         """Every process of each host's newest boot, most balance first. `ended`: False only those not
-        known to have ended, True only ended ones, None both. A process whose boot is unknown (a
-        format-1 file) belongs to every boot."""
+        known to have ended, True only ended ones, None both. A process whose boot is unknown
+        belongs to every boot."""
         ...
 
     def process(self, process_id: int) -> ProcessRow | None: ...

@@ -16,6 +16,7 @@ from memtap.stores.contract import (
     ProcessRow,
     StreamRow,
     Totals,
+    is_known_boot,
 )
 
 Row = tuple[Any, ...]
@@ -70,8 +71,9 @@ class SqlReader(ABC):
 
     def processes(self, *, ended: bool | None = False) -> list[ProcessRow]:
         boots = self._boots()
-        newest = {name: host_id for host_id, name, boot, *_ in boots if boot}
-        shown = [host_id for host_id, name, boot, *_ in boots if not boot or newest[name] == host_id]
+        newest = {name: host_id for host_id, name, boot, *_ in boots if is_known_boot(_text(boot))}
+        unknown = {host_id for host_id, _, boot, *_ in boots if not is_known_boot(_text(boot))}
+        shown = [*newest.values(), *unknown]
         if not shown:
             return []
         state = {None: "", False: " AND p.ended_us IS NULL", True: " AND p.ended_us IS NOT NULL"}[ended]

@@ -252,3 +252,15 @@ def test_a_terminal_sees_progress_and_a_summary(tmp_path: Path) -> None:
     screen = done.stdout.decode()
     assert "M calls/s" in screen
     assert "400,000 calls stored from 400,000 lines in " in screen
+
+
+def test_a_pid_of_two_traces_is_two_processes_unless_they_are_of_one_boot(url: str, tmp_path: Path) -> None:
+    line = b"mmap2: PID=7, process=x, time=1795411501000000, length=4096\n"
+    for name in ("a.log", "b.log", "c.log", "d.log"):
+        (tmp_path / name).write_bytes(line)
+    ingest(tmp_path / "a.log", url)
+    ingest(tmp_path / "b.log", url)
+    assert [row[:2] for row in query(url, PROCESSES)] == [(7, 4096), (7, 4096)]
+    for name in ("c.log", "d.log"):
+        assert memtap("ingest", str(tmp_path / name), "--boot", "monday", "--store", url).returncode == 0
+    assert sorted(row[:2] for row in query(url, PROCESSES)) == [(7, 4096), (7, 4096), (7, 8192)]
