@@ -21,9 +21,9 @@ lint: ## the house rules alone: ruff, mypy, cython-lint, shellcheck
 	@scripts/setup.sh test
 	@scripts/lint.sh
 
-screenshots: ## take the README's pictures of the dashboard on this machine
+screenshots: ## take the README's pictures of the dashboard again
 	@scripts/setup.sh test
-	@.venv/bin/python -P scripts/screenshots.py $(ARGS)
+	@.venv/bin/python -m tests.browser.screenshots
 
 vendor: ## fetch the dashboard's vendored files again (needs npm)
 	@python3 frontend/vendor/refresh.py

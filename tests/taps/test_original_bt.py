@@ -34,6 +34,9 @@ def seen(collect, workload, wait_until):
     left_out.work()
     watched.work()
     after_us = time.time() * 1e6
+    # bpftrace does not print all that it holds when it is ended
+    last_line = re.compile(rb"munmap: PID=%d, .*length=%d\n" % (watched.pid, LENGTH))
+    wait_until(lambda: len(last_line.findall(collected.text)) == COUNT)
     assert collected.supervisor.stop(30)
     lines = [line for line in collected.text.split(b"\n") if line]
     events = [event.groups() for event in map(FORMAT_1.fullmatch, lines) if event]
