@@ -77,10 +77,11 @@ class Pulse:
         if self._reading is None:
             self._reading_since_s = time.monotonic()
             self._reading = asyncio.create_task(self._read())
+        reading = self._reading
         # Before the first answer there is nothing to show instead.
         patience_s = self._settings.tick_s / 2 if self._facts.version else SILENT_S
-        await asyncio.wait({self._reading}, timeout=patience_s)
-        if self._reading is not None and self._reading.done():
+        await asyncio.wait({reading}, timeout=patience_s)
+        if reading.done() and self._reading is reading:
             self._reading = None
 
     async def _read(self) -> None:

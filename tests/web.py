@@ -103,7 +103,7 @@ class Writer:
     def __init__(self, store: Any) -> None:
         self._writer = store.writer()
         self._stream = self._writer.open_stream(
-            Stream("made", "file", Host("testhost", "", MEMORY_BYTES, 4096))
+            Stream("made", "file", Host("testhost", "d2c0ffee-0000-4000-8000-000000000001", MEMORY_BYTES, 4096))
         ).stream_no
         self._parser = Parser()
         self._number = 0

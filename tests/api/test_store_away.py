@@ -141,4 +141,6 @@ def test_a_defect_is_a_500_without_its_details(serve, failing, caplog):
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert "content-security-policy" in answer.headers
+    site.server.stop()
+    assert site.server.join(20)  # by then the log is written
     assert "secret detail" in caplog.text
