@@ -82,7 +82,12 @@ export class Grid extends EventTarget {
   }
 
   toTop() {
-    this.element.scrollTop = 0;
+    this.scrollTo(0);
+  }
+
+  /** Bring the row at `index` to the top. */
+  scrollTo(index) {
+    this.element.scrollTop = index * this.#rowHeight;
     this.draw();
   }
 

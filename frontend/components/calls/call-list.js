@@ -1,4 +1,4 @@
-// The calls that are shown: the newest page, kept new, with older pages below it.
+// The calls that are shown: the newest page, kept new; or, while they are held, that page and older ones below it.
 
 import { get } from "../../lib/api.js";
 import { Resource } from "../../lib/resource.js";
@@ -18,6 +18,8 @@ export class CallList extends EventTarget {
   loaded = false;
   /** The row of the selected process, for its name; null until one is known. */
   process = null;
+  /** True while someone reads: then nothing moves, and answers that come late are not shown. */
+  held = false;
   #filter;
   #older = null;
   #head;
@@ -67,18 +69,22 @@ export class CallList extends EventTarget {
   }
 
   #receive({ value, error }) {
+    if (this.held && this.loaded) return;
     this.error = error;
     if (value && !error) {
-      const fresh = rowsOf(value);
-      const below = fresh.length ? olderThan(this.rows, fresh.at(-1)) : 0;
-      // Where the two do not meet, calls lie between them that nobody has asked for: begin anew.
-      const meets = below < this.rows.length && below > 0;
-      this.rows = meets ? fresh.concat(this.rows.slice(below)) : fresh;
-      if (!meets) this.#older = value.older;
+      this.#show(rowsOf(value), value.older);
       this.loaded = true;
-      this.process = this.#filter().process_id ? (fresh[0] ?? this.process) : null;
+      this.process = this.#filter().process_id ? (this.rows[0] ?? this.process) : null;
     }
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Older pages are kept while the newest is what it was. */
+  #show(rows, older) {
+    const last = rows.length - 1;
+    if (rows.length && this.rows[0]?.id === rows[0].id && this.rows[last]?.id === rows[last].id) return;
+    this.rows = rows;
+    this.#older = older;
   }
 
   #forget() {
@@ -87,12 +93,6 @@ export class CallList extends EventTarget {
     this.process = null;
     this.#older = null;
   }
-}
-
-/** How many of `rows` are not older than `last`. */
-function olderThan(rows, last) {
-  const at = rows.findIndex((row) => row.time_us < last.time_us || (row.time_us === last.time_us && row.id < last.id));
-  return at < 0 ? rows.length : at;
 }
 
 function rowsOf({ columns }) {

@@ -9,9 +9,13 @@ import { view } from "../../lib/view.js";
 import { CallList } from "./call-list.js";
 
 const KINDS = ["", "mmap2", "munmap"];
+const NEAR_END = 5; // rows before the end at which older ones are fetched
 const LEAST_BYTES = ["", 65_536, 1_048_576, 16_777_216, 134_217_728];
 
 export class Calls extends HTMLElement {
+  paused = false;
+  away = false; // scrolled down from the newest calls
+
   connectedCallback() {
     this.list = new CallList(() => ({ process_id: view.get("process"), call: view.get("call"), min_length: view.get("min") }));
     this.list.addEventListener("change", () => this.#update());
@@ -32,7 +36,7 @@ export class Calls extends HTMLElement {
     this.none = placeholder("calls.loading");
     this.newest = el("button", { type: "button", class: "newest", hidden: true, say: "calls.to-newest", on: { click: () => this.grid.toTop() } });
     this.shown = el("p", { class: "shown" });
-    this.older = el("button", { type: "button", say: "calls.older", on: { click: () => this.list.older() } });
+    this.older = el("button", { type: "button", say: "calls.older", on: { click: () => this.#showOlder() } });
     this.append(
       el(
         "section",
@@ -50,20 +54,30 @@ export class Calls extends HTMLElement {
   /** Older calls are read in peace: nothing moves until the reader is back at the top. */
   #scrolled() {
     const away = this.list.rows.length > 0 && !this.grid.atTop;
-    if (this.away && !away) this.list.refresh();
-    this.away = away;
-    this.newest.hidden = !away || this.paused;
-    if (away && this.grid.lastInSight >= this.list.rows.length - 5) this.list.older();
+    this.newest.hidden = !away;
+    if (away !== this.away) {
+      this.away = away;
+      this.#follow();
+    }
+    if (away && this.grid.lastInSight >= this.list.rows.length - NEAR_END) this.list.older();
   }
 
   #follow() {
-    if (!this.paused && !this.away) this.list.refresh();
+    this.list.held = this.paused || this.away;
+    if (!this.list.held) this.list.refresh();
   }
 
   #turnPause() {
     this.paused = !this.paused;
     this.#update();
     this.#follow();
+  }
+
+  async #showOlder() {
+    this.list.held = true;
+    const first = this.list.rows.length;
+    await this.list.older();
+    this.grid.scrollTo(first);
   }
 
   #refilter() {
@@ -75,7 +89,7 @@ export class Calls extends HTMLElement {
     tellChoices(this.kind, view.get("call"), (value) => value || t("calls.any-kind"));
     tellChoices(this.least, view.get("min"), (value) => (value ? t("calls.at-least", { size: leastText(value) }) : t("calls.any-length")));
     setText(this.pause, t(this.paused ? "calls.resume" : "calls.pause"));
-    this.pause.setAttribute("aria-pressed", Boolean(this.paused));
+    this.pause.setAttribute("aria-pressed", this.paused);
     const { rows, error, more, loaded, process } = this.list;
     this.of.hidden = !view.get("process");
     setText(this.of.firstChild, process ? `${process.process_name || t("processes.no-name")} · ${process.pid}` : t("calls.one-process"));

@@ -31,7 +31,7 @@ export function lineChart(place, { colours, text, grid, point }) {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { y: { range: (_, low, high) => [0, Math.max(high, 1) * 1.06] } },
       axes: [
-        { ...axis, grid: { show: false }, size: em * 2.5, space: em * 7.5, values: (_, seconds) => times(seconds) },
+        { ...axis, grid: { show: false }, size: em * 2.5, space: em * 6.4, values: (_, seconds) => times(seconds) },
         { ...axis, size: em * 6, space: em * 3.4, incrs: POWERS_OF_2, values: (_, values) => values.map(tick) },
       ],
       series: [
