@@ -13,7 +13,8 @@ from memtap.stores.contract import Cursor, Host, Loss, SealedBatch, Stream
 
 FIRST_US = 1_795_411_501_000_000
 GREATEST = 2**64 - 1
-HOST = Host(name="here", boot_id="", memory_bytes=16 << 30, page_size=4096)
+BOOT = "0d4b8c5e-7f7b-4a55-9b0e-6a6a2f3c1d10"
+HOST = Host(name="here", boot_id=BOOT, memory_bytes=16 << 30, page_size=4096)
 STREAM = Stream(name="file:trace.log", tap="file", host=HOST)
 
 

@@ -24,6 +24,7 @@ class Rogue:
         self.path = path
         self.received = b""
         self._wanted = wanted
+        self._client: socket.socket | None = None
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -33,12 +34,11 @@ class Rogue:
     def _run(self) -> None:
         with suppress(OSError):
             while True:
-                client, _ = self._listener.accept()
-                with client, suppress(OSError):
-                    self._serve(client)
+                self._client, _ = self._listener.accept()
+                with self._client, suppress(OSError):
+                    self._serve(self._client)
 
     def _serve(self, client: socket.socket) -> None:
-        client.settimeout(5)
         client.sendall(_packet(0, _GREETING))
         client.recv(1 << 16)  # whoever it says it is
         client.sendall(_packet(2, _OK))
@@ -49,6 +49,9 @@ class Rogue:
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
+        if self._client is not None:
+            with suppress(OSError):
+                self._client.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
 

@@ -28,7 +28,18 @@ from hypothesis import strategies as st
 
 from memtap.errors import StoreError
 from memtap.stores import open_store
-from memtap.stores.contract import CallFilter, CallRow, Cursor, Host, Loss, Reader, Store, Stream, Writer
+from memtap.stores.contract import (
+    CallFilter,
+    CallRow,
+    Cursor,
+    Host,
+    Loss,
+    Reader,
+    Store,
+    Stream,
+    Writer,
+    unknown_boot,
+)
 from memtap.stores.duckdb.text import comm_of, text_of
 
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -392,10 +403,11 @@ class TestLife:
 
         write_all(writer, [Call(2, time_us=FIRST_US + 60_000_000)], stream("second"))
         write_all(writer, [Call(1)], stream("first"))  # an older recording, stored later
-        write_all(writer, [Call(3, time_us=5)], stream(""))  # a file whose boot nobody knows
+        for pid, name in ((3, "one.log"), (5, "other.log")):  # files whose boot nobody knows
+            write_all(writer, [Call(pid, time_us=5)], stream(unknown_boot(name)))
         write_all(writer, [Call(4)], Stream("other", "bpftrace", Host("there", "first", 1 << 30, 4096)))
-        assert {row.pid for row in reader.processes()} == {2, 3, 4}
-        assert reader.totals().processes == 4
+        assert {row.pid for row in reader.processes()} == {2, 3, 4, 5}
+        assert reader.totals().processes == 5
 
     def test_the_same_pid_on_two_hosts_is_two_processes(self, writer: Writer, reader: Reader) -> None:
         write_all(writer, [Call(1)])
@@ -489,14 +501,14 @@ def passes(row: CallRow, where: CallFilter) -> bool:
 
 
 class TestPaging:
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(calls=_calls, where=_filters, size=st.integers(1, 50))
     def test_pages_hold_every_call_once_in_order(
         self, writer: Writer, reader: Reader, calls: list[Call], where: CallFilter, size: int
     ) -> None:
         # The store keeps what earlier examples wrote: the whole of it is paged each time.
         stream = replace(STREAM, name=f"stream {len(reader.streams())}")
-        number = write_all(writer, calls, stream, rows=7)
+        number = write_all(writer, calls, stream, rows=15)
         everything = reader.calls(EVERYTHING, limit=100_000)
         assert [row for row in everything if row.id >> 40 == number] == sorted(
             (
@@ -655,7 +667,7 @@ def make_newer(store: Store, mariadb: Any) -> None:
 
 class TestThreads:
     def test_readers_of_many_threads_see_whole_batches_while_one_writes(self, writer: Writer, reader: Reader) -> None:
-        calls = some_calls(6000)
+        calls = some_calls(3000)
         number = writer.open_stream(STREAM).stream_no
         done = threading.Event()
         wrong: list[object] = []
@@ -680,4 +692,4 @@ class TestThreads:
         for thread in threads:
             thread.join()
         assert wrong == []
-        assert reader.account().stored == 6000
+        assert reader.account().stored == 3000

@@ -16,7 +16,7 @@ from memtap.stores import open_store
 from memtap.stores.contract import Store
 
 ROWS = 200
-CALLS = 30_000
+CALLS = 12_000
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
