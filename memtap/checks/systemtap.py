@@ -20,8 +20,9 @@ _TRIAL_S = 180  # the first compilation on a small machine takes about a minute
 def checks(kernel: Kernel, *, fresh: bool = False, before_trial: Callable[[], None] = lambda: None) -> Iterator[Check]:
     """Cheapest first, and last a trial, if nothing stands in its way: the script is compiled, loaded and
     ended at once. A trial that failed is remembered; `fresh` tries it again."""
-    looks = (_modules, _signatures, _build_tree, _privileges, _symbols)
-    found = [_program(), *(look(kernel) for look in looks)]
+    # where no module can ever be loaded, nothing else is worth mending
+    looks = (_signatures, _build_tree, _privileges, _symbols) if kernel.loads_modules else ()
+    found = [_program(), _modules(kernel), *(look(kernel) for look in looks)]
     yield from found
     if all(check.state != "bad" for check in found):
         yield _trial(kernel, fresh, before_trial)

@@ -99,6 +99,7 @@ def _bpftrace(pid: int, message: str = "this machine's mmap and munmap calls, by
         argv=(program.find("bpftrace") or "bpftrace", "-q", str(script("original.bt")), str(pid), SELF),
         env={"BPFTRACE_PERF_RB_PAGES": os.environ.get("BPFTRACE_PERF_RB_PAGES", _BPFTRACE_BUFFER_PAGES)},
         needs_tracefs=not kernel.read().tracefs,
+        harmless="couldn't set RLIMIT_MEMLOCK",  # newer kernels count BPF's memory elsewhere
         message=message,
         left_out=(pid,) if pid else (),
     )

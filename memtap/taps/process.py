@@ -33,6 +33,7 @@ class TapProcess:
     """
 
     def __init__(self, tap: Tap) -> None:
+        self._harmless = tap.harmless
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._reaping = threading.Lock()  # a pid may be signalled only while nobody has waited for it
         self.fd, writing = os.pipe2(os.O_CLOEXEC)
@@ -95,7 +96,8 @@ class TapProcess:
     def _collect(self) -> None:
         with cast("IO[bytes]", self._process.stderr) as stream:
             while line := stream.readline(_STDERR_LINE_BYTES):
-                if shown := names.display(line.strip()):
+                shown = names.display(line.strip())
+                if shown and not (self._harmless and self._harmless in shown):
                     self._stderr.append(shown)
 
 

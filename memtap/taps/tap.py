@@ -22,6 +22,7 @@ class Tap:
     env: Mapping[str, str] = field(default_factory=dict)  # added to memtap's own environment
     needs_tracefs: bool = False  # give it a tracefs of its own where the host has none mounted
     death_signal: int = signal.SIGKILL  # what the kernel sends it when memtap dies without a word
+    harmless: str = ""  # a line of its stderr with this in it tells people nothing
     recording: bool = False  # True: its lines are a recording, not what this machine does now
     message: str = ""  # one line for people: what is tapped, and why nothing better
     left_out: tuple[int, ...] = ()  # pids whose calls it does not print: memtap's own

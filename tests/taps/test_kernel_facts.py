@@ -83,7 +83,7 @@ def test_what_stands_in_systemtaps_way_is_named_before_any_trial(tree, file, tex
 def test_a_missing_symbol_table_is_only_worth_a_note(tree):
     (tree / f"boot/System.map-{RELEASE}").unlink()
     checks = {
-        check.name: check for check in systemtap.checks(dataclasses.replace(kernel.read(tree), loads_modules=False))
+        check.name: check for check in systemtap.checks(dataclasses.replace(kernel.read(tree), modules_disabled=True))
     }
     assert checks["System.map"].state == "note"
     assert checks["System.map"].fix.startswith("cp /proc/kallsyms /boot/System.map-")

@@ -83,6 +83,14 @@ def test_a_missing_command_is_said_and_tried_again(collect, wait_until):
     assert "cannot start /nonexistent/stap: [Errno 2] No such file" in collected.supervisor.status().stderr[-1]
 
 
+def test_what_is_harmless_is_not_shown_to_people(collect, wait_until):
+    tap = Tap(
+        "bpftrace", argv=("sh", "-c", "echo no RLIMIT here >&2; echo bad >&2; echo up; sleep 1000"), harmless="RLIMIT"
+    )
+    collected = collect(tap)
+    wait_until(lambda: collected.supervisor.status().stderr == ("bad",))
+
+
 def test_only_the_last_lines_of_a_talkative_stderr_are_kept(collect, wait_until):
     collected = collect(shell("seq 1 100000 >&2; echo up; sleep 1000"))
     wait_until(lambda: collected.text == b"up\n")
