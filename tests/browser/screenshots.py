@@ -1,4 +1,4 @@
-"""The README's screenshots, from the real product: `python -m tests.browser.screenshots [TAP]` in the repository's root.
+"""The README's screenshots, from the real product: `python -m tests.browser.screenshots [TAP]` in the root folder.
 
 Writes docs/dashboard-light.png and docs/dashboard-dark.png: what the tap (auto, where none is named) has seen after a
 minute and a half, so that the time line has something to tell.

@@ -32,7 +32,7 @@ export function lineChart(place, { colours, text, grid, point }) {
       scales: { y: { range: (_, low, high) => [0, Math.max(high, 1) * 1.06] } },
       axes: [
         { ...axis, grid: { show: false }, size: em * 2.5, space: em * 6.4, values: (_, seconds) => times(seconds) },
-        { ...axis, size: em * 6, space: em * 3.4, incrs: POWERS_OF_2, values: (_, values) => values.map(tick) },
+        { ...axis, size: em * 6, space: em * 2.6, incrs: POWERS_OF_2, values: (_, values) => values.map(tick) },
       ],
       series: [
         {},
