@@ -379,3 +379,37 @@ class TestRogueServer:
                 unix_socket=str(server.path), user="me", local_infile=1, ssl_mode="DISABLED", read_timeout=2
             ).query("SELECT 1")
         assert b"the secret" in server.received
+
+
+class TestTLS:
+    @pytest.fixture
+    def certified(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+        """A server with a certificate for localhost, and that certificate."""
+        folder = tmp_path_factory.mktemp("tls")
+        key, certificate = folder / "key.pem", folder / "cert.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        with private_server(f"--ssl-cert={certificate}", f"--ssl-key={key}") as server:
+            yield server, certificate
+
+    def test_a_certificate_that_nobody_vouches_for_is_refused(self, certified: tuple[Server, Path]) -> None:
+        server, _ = certified
+        with pytest.raises(StoreError, match="check tls_ca") as caught:
+            open_store(server.url("x") + "&tls_mode=VERIFY_IDENTITY").migrate()
+        assert not isinstance(caught.value, StoreAway)
+
+    def test_one_that_tls_ca_vouches_for_is_taken(self, certified: tuple[Server, Path]) -> None:
+        server, certificate = certified
+        store = open_store(server.url("x") + f"&tls_mode=VERIFY_IDENTITY&tls_ca={certificate}")
+        assert store.migrate()[1] == 1
+        with closing(store.writer()) as writer:
+            assert writer.write(writer.open_stream(STREAM).stream_no, one_batch(Call(1)))
+            encrypted = writer._session.rows("SHOW STATUS LIKE 'Ssl_cipher'")[0][1]  # type: ignore[attr-defined]
+        assert encrypted
+
+    def test_a_server_without_tls_is_refused_where_it_is_required(self, mysql_url: str) -> None:
+        with pytest.raises(StoreError, match="check tls_ca"):
+            open_store(mysql_url + "&tls_mode=VERIFY_IDENTITY").migrate()
