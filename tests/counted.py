@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from memtap.native import Batch, Parser
-from memtap.stores.contract import Cursor, Host, Loss, SealedBatch, Stream
+from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
 
 FIRST_US = 1_795_411_501_000_000
 GREATEST = 2**64 - 1
@@ -127,7 +127,6 @@ class Renamed:
 
     batch: Batch
     names: list[bytes]
-    losses: list[Loss] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.batch)

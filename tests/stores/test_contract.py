@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memtap.errors import StoreError
+from memtap.native import CALLS
 from memtap.stores import open_store
 from memtap.stores.contract import (
     CallFilter,
@@ -596,6 +597,9 @@ class TestOriginalDatabase:
             (11,),
         ]
         assert query("SELECT COUNT(*) FROM MemoryCalls WHERE process_name = 'Python3'") == [(0,)]
+
+    def test_it_knows_every_call_that_the_parser_does(self, query: Query) -> None:
+        assert {text(call) for (call,) in query("SELECT DISTINCT call_type FROM MemoryCalls")} == set(CALLS)
 
     def test_the_time_is_local_date_time_text(self, query: Query) -> None:
         local = dt.datetime.fromtimestamp(FIRST_US // 10**6).astimezone()

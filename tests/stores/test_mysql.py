@@ -210,7 +210,7 @@ class TestLoading:
                 number = writer.open_stream(STREAM).stream_no
                 writer.write(number, one_batch(Call(1, name=b"a\\' b")))
                 with pytest.raises(StoreError, match="Data too long"):
-                    writer.open_stream(replace(STREAM, name="x" * 2000))
+                    writer.open_stream(replace(STREAM, name="x" * 5000))
         finally:
             mariadb.execute("SET GLOBAL sql_mode = %s", before)
         assert reader.calls(CallFilter(name=b"a\\' b"))[0].pid == 1

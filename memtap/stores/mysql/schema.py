@@ -36,7 +36,7 @@ _VERSION_1 = (
     """
     CREATE TABLE IF NOT EXISTS streams (
         stream_no INT UNSIGNED NOT NULL PRIMARY KEY,
-        name VARBINARY(1024) NOT NULL,
+        name VARBINARY(3072) NOT NULL, -- all that a key can hold: a file's stream is named by its path
         tap VARBINARY(32) NOT NULL,
         host_id INT UNSIGNED NOT NULL,
         batches BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'this and what follows: the sums of its batches',
