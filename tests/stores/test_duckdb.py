@@ -32,7 +32,7 @@ def owner(file: Path) -> Iterator[int]:
         " print(store.migrate(), flush=True); input()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "(0, 1)\n"
@@ -152,6 +152,10 @@ def run(*lines: str) -> None:
         *lines,
     ]
     done = subprocess.run(
-        [sys.executable, "-c", "\n".join(program)], capture_output=True, text=True, env={**os.environ}, check=False
+        [sys.executable, "-P", "-c", "\n".join(program)],
+        capture_output=True,
+        text=True,
+        env={**os.environ},
+        check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from memtap.stores import open_store
 
 
 def init(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "memtap", "init", *arguments]
+    command = [sys.executable, "-P", "-m", "memtap", "init", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

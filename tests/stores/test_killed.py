@@ -34,7 +34,7 @@ for batch in batches(some_calls({CALLS}), rows={ROWS}, start=cursor):
 
 def write_until_killed(url: str, after_batches: int, and_s: float) -> int:
     """Kill a writer some time after its `after_batches`th batch; the number of the last one that it reported."""
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, url], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-P", "-c", PROGRAM, url], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(after_batches)]
         time.sleep(and_s)

@@ -350,7 +350,7 @@ def test_without_mysqlclient_it_says_what_to_install() -> None:
         "import sys; sys.modules['MySQLdb'] = None\nfrom memtap.stores import open_store; open_store('mysql://x@y/z')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ}, check=False
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, env={**os.environ}, check=False
     )
     assert "StoreError" in done.stderr
     assert "pip install 'memtap[mysql]'" in done.stderr.strip().split("\n")[-1]
