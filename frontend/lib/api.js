@@ -21,21 +21,26 @@ export function parse(text) {
   });
 }
 
+const PATIENCE_MS = 60_000; // for an answer; a server that hangs must not hang the page
+
 /** GET `path` (below the page) with `query`; empty values are left out. Throws ApiError. */
-export async function get(path, query = {}) {
+export async function get(path, query = {}, patience_ms = PATIENCE_MS) {
   const address = new URL(path, document.baseURI);
   for (const [key, value] of Object.entries(query)) {
     if (value !== "" && value != null) address.searchParams.set(key, value);
   }
-  let answer;
+  const [answer, text] = await ask(address, AbortSignal.timeout(patience_ms));
+  if (answer.ok) return parse(text);
+  throw new ApiError(answer.status, explanation(text) ?? answer.statusText);
+}
+
+async function ask(address, signal) {
   try {
-    answer = await fetch(address, { headers: { accept: "application/json" } });
+    const answer = await fetch(address, { signal, headers: { accept: "application/json" } });
+    return [answer, await answer.text()];
   } catch (error) {
     throw new ApiError(0, String(error.message));
   }
-  const text = await answer.text();
-  if (answer.ok) return parse(text);
-  throw new ApiError(answer.status, explanation(text) ?? answer.statusText);
 }
 
 function explanation(text) {

@@ -2,23 +2,33 @@
 
 import { Live } from "./live.js";
 
+const HIDDEN_MS = 30_000; // a page hidden for so long lets go of its connection
+
 /** Events: "connection", "status" (each second), "data" (processes or calls changed: fetch what you show). */
 class Feed extends EventTarget {
   live = new Live();
   /** The newest status object; null before the first. */
   status = null;
+  #rest = 0; // timer
   #shown = null; // version of the data that "data" was last told for
 
   start() {
     this.live.addEventListener("change", () => this.dispatchEvent(new Event("connection")));
     this.live.addEventListener("status", ({ detail }) => this.#receive(detail));
-    document.addEventListener("visibilitychange", () => this.#tellData());
+    document.addEventListener("visibilitychange", () => this.#turn());
     this.live.connect();
   }
 
   /** True once there is a call to show. */
   get hasCalls() {
     return Boolean(this.status && this.status.totals.requests + this.status.totals.releases > 0);
+  }
+
+  #turn() {
+    clearTimeout(this.#rest);
+    if (document.hidden) this.#rest = setTimeout(() => this.live.rest(), HIDDEN_MS);
+    else if (this.live.resting) this.live.connect();
+    this.#tellData();
   }
 
   #receive(status) {

@@ -13,16 +13,26 @@ export class Live extends EventTarget {
   state = "connecting";
   error = "";
   retryAt = 0;
+  resting = false;
   #source = null;
   #failures = 0;
   #timer = 0;
+  #attempt = 0;
 
   connect() {
     this.#close();
+    this.resting = false;
+    this.#attempt += 1;
     this.#source = new EventSource("api/v1/live");
     this.#source.addEventListener("status", ({ data }) => this.#receive(data));
     this.#source.addEventListener("error", () => this.#fail());
     this.#watch();
+  }
+
+  /** Let go of the connection: a browser has few for each host, and hidden pages need none. */
+  rest() {
+    this.#close();
+    this.resting = true;
   }
 
   #receive(data) {
@@ -37,22 +47,17 @@ export class Live extends EventTarget {
     this.#timer = setTimeout(() => this.#fail(), SILENCE_MS);
   }
 
-  /** EventSource does not say why it failed; a plain request does. */
   async #fail() {
     this.#close();
-    let error = "";
-    try {
-      await get("api/v1/status");
-    } catch (caught) {
-      if (!(caught instanceof ApiError)) throw caught;
-      if (caught.status === 401) return this.#become("locked");
-      error = caught.status ? `${caught.status} ${caught.message}` : "";
-    }
+    const attempt = this.#attempt;
+    const { status, message } = await reason();
+    if (attempt !== this.#attempt) return; // meanwhile someone asked to try again
+    if (status === 401) return this.#become("locked");
     const pause_ms = PAUSES_MS[Math.min(this.#failures, PAUSES_MS.length - 1)];
     this.#failures += 1;
     this.retryAt = Date.now() + pause_ms;
-    this.#become("lost", error);
     this.#timer = setTimeout(() => this.connect(), pause_ms);
+    this.#become("lost", status ? `${status} ${message}` : "");
   }
 
   #close() {
@@ -66,5 +71,16 @@ export class Live extends EventTarget {
     this.state = state;
     this.error = error;
     this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** EventSource does not say why it failed; a plain request does. Status 0: no answer, or nothing wrong any more. */
+async function reason() {
+  try {
+    await get("api/v1/status", {}, SILENCE_MS);
+    return { status: 0 };
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
   }
 }

@@ -32,6 +32,7 @@ export class Resource extends EventTarget {
   /** Forget the answer: what is wanted has become something else. */
   reset() {
     this.value = null;
+    this.error = null;
     this.refresh();
   }
 

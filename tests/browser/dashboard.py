@@ -21,6 +21,11 @@ CHROMIUM_ARGUMENTS: Final = (
     "--disable-sync",
 )
 MINUS: Final = "\N{MINUS SIGN}"  # as wide as a figure: what the page writes
+# Rows are drawn on the scroll event, which comes before the next frame but one.
+SCROLL: Final = """(grid, top) => new Promise((drawn) => {
+  grid.scrollTop = top;
+  requestAnimationFrame(() => requestAnimationFrame(drawn));
+})"""
 WATCH_VIOLATIONS: Final = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -117,8 +122,7 @@ class Grid:
         seen: dict[str, dict[str, str]] = {}
         top = 0
         while True:
-            self.element.evaluate("(grid, top) => { grid.scrollTop = top; }", top)
-            self.element.page.wait_for_timeout(30)  # two frames: rows are drawn on the scroll event
+            self.element.evaluate(SCROLL, top)
             seen |= {row["#"]: row for row in self._read()}
             height = self.element.evaluate("grid => grid.scrollHeight - grid.clientHeight")
             if top >= height or len(seen) >= count:

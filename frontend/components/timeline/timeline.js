@@ -82,12 +82,18 @@ export class Timeline extends HTMLElement {
       button.setAttribute("aria-pressed", button.dataset.minutes === view.get("minutes"));
     }
     const answer = this.history.value;
-    setText(this.of, process ? (answer ? `${answer.process_name} · ${answer.pid}` : "…") : t("timeline.of-all"));
+    setText(this.of, this.#about(process, answer));
     if (!answer || !feed.status) return;
     this.columns = everySecond(answer.history ?? answer.columns, ...this.#window());
     this.chart.show([this.columns.second, this.columns.requested, this.columns.released]);
     this.#read(null);
     this.#describe();
+  }
+
+  #about(process, answer) {
+    if (this.history.error) return t("timeline.failed");
+    if (!process) return t("timeline.of-all");
+    return answer ? `${answer.process_name || t("processes.no-name")} · ${answer.pid}` : "…";
   }
 
   /** Tell the values of a second; of the newest where none is pointed at. */

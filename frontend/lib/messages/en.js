@@ -78,6 +78,7 @@ export default {
   "timeline.minutes": "{minutes} min",
   "timeline.requested": "requested",
   "timeline.released": "released",
+  "timeline.failed": "cannot be read now",
   "timeline.description":
     "Line chart from {from} to {to}: at most {requested} requested and {released} released in a second.",
 
@@ -169,7 +170,7 @@ export default {
   "losses.close": "Close",
 
   "notes.heading": "What the figures mean",
-  "notes.memory": "{size} of memory",
+  "notes.memory": "% RAM is of {size}",
   "notes.requested": "Requested",
   "notes.requested-text": "Bytes a process asked for by mmap. It says what was asked for, not what was granted or touched.",
   "notes.released": "Released",

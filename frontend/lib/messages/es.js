@@ -78,6 +78,7 @@ export default {
   "timeline.minutes": "{minutes} min",
   "timeline.requested": "solicitado",
   "timeline.released": "liberado",
+  "timeline.failed": "ahora no se puede leer",
   "timeline.description":
     "Gráfico de líneas de {from} a {to}: como máximo {requested} solicitados y {released} liberados en un segundo.",
 
@@ -169,7 +170,7 @@ export default {
   "losses.close": "Cerrar",
 
   "notes.heading": "Qué significan las cifras",
-  "notes.memory": "{size} de memoria",
+  "notes.memory": "% RAM es de {size}",
   "notes.requested": "Solicitado",
   "notes.requested-text": "Bytes que un proceso pidió con mmap. Dice lo que se pidió, no lo que se concedió ni lo que se usó.",
   "notes.released": "Liberado",
