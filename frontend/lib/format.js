@@ -64,7 +64,9 @@ export function tick(bytes) {
 
 /** A percentage of 100 with two decimals, without the sign. */
 export function percent(value, decimals = 2) {
-  return minus(number({ minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value || 0));
+  return minus(
+    number({ minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value || 0),
+  );
 }
 
 /** A share of 1 as "12.3%", small ones told apart from none. */
@@ -93,6 +95,8 @@ export function fullTime(us) {
 }
 
 function precise(us, options, digits) {
-  const fraction = String(Number(us) % 1_000_000).padStart(6, "0").slice(0, digits);
+  const fraction = String(Number(us) % 1_000_000)
+    .padStart(6, "0")
+    .slice(0, digits);
   return `${clock(options).format(new Date(Number(us) / 1000))}.${fraction}`;
 }

@@ -29,7 +29,11 @@ export class Grid extends EventTarget {
     super();
     this.#columns = columns;
     this.#keyOf = keyOf;
-    this.head = el("div", { role: "row", class: "grid-row grid-head", "aria-rowindex": 1 }, ...columns.map((column) => this.#header(column)));
+    this.head = el(
+      "div",
+      { role: "row", class: "grid-row grid-head", "aria-rowindex": 1 },
+      ...columns.map((column) => this.#header(column)),
+    );
     this.body = el("div", { role: "rowgroup", class: "grid-body" });
     this.element = el(
       "div",
@@ -38,9 +42,13 @@ export class Grid extends EventTarget {
       this.body,
     );
     const grow = columns.reduce((sum, column) => sum + (column.grow ?? 0), 0);
-    const track = ({ width, grow: part }) => (part && grow ? `minmax(${width}rem, ${part}fr)` : `${width}rem`);
+    const track = ({ width, grow: part }) =>
+      part && grow ? `minmax(${width}rem, ${part}fr)` : `${width}rem`;
     this.element.style.setProperty("--grid-columns", columns.map(track).join(" "));
-    this.element.style.setProperty("--grid-width", `${columns.reduce((sum, { width }) => sum + width, ROW_PADDING)}rem`);
+    this.element.style.setProperty(
+      "--grid-width",
+      `${columns.reduce((sum, { width }) => sum + width, ROW_PADDING)}rem`,
+    );
     this.element.addEventListener("scroll", () => this.draw(), { passive: true });
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.body.addEventListener("click", (event) => this.#click(event));
@@ -101,7 +109,8 @@ export class Grid extends EventTarget {
     const above = Math.floor(this.element.scrollTop / this.#rowHeight) - SPARE_ROWS;
     const first = Math.max(0, Math.min(above, this.#length - wanted));
     // A row keeps its element while it scrolls: index modulo pool size.
-    for (let index = first; index < first + wanted; index += 1) this.#drawRow(this.#pool[index % wanted], index);
+    for (let index = first; index < first + wanted; index += 1)
+      this.#drawRow(this.#pool[index % wanted], index);
     this.#markActive();
     this.dispatchEvent(new Event("view"));
   }
@@ -113,7 +122,11 @@ export class Grid extends EventTarget {
     return el(
       "div",
       { ...options, "aria-sort": "none" },
-      el("button", { type: "button", sayTitle: column.sayTitle, on: { click: sort } }, el("span", { say: column.say })),
+      el(
+        "button",
+        { type: "button", sayTitle: column.sayTitle, on: { click: sort } },
+        el("span", { say: column.say }),
+      ),
     );
   }
 
@@ -153,7 +166,14 @@ export class Grid extends EventTarget {
   #key(event) {
     if (event.target !== this.element || event.altKey || event.ctrlKey || event.metaKey) return;
     const page = Math.max(1, Math.floor(this.element.clientHeight / this.#rowHeight) - 2);
-    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+    const steps = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: page,
+      PageUp: -page,
+      Home: -Infinity,
+      End: Infinity,
+    };
     if (event.key in steps) {
       this.#setActive(Math.max(0, Math.min(this.#length - 1, this.#activeIndex + steps[event.key])));
       this.#reveal();
@@ -173,7 +193,8 @@ export class Grid extends EventTarget {
   }
 
   #find(key) {
-    for (let index = 0; index < this.#length; index += 1) if (this.#keyOf(this.#rowAt(index)) === key) return index;
+    for (let index = 0; index < this.#length; index += 1)
+      if (this.#keyOf(this.#rowAt(index)) === key) return index;
     this.#active = null;
     return -1;
   }

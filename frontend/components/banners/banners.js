@@ -20,7 +20,13 @@ export class Banners extends HTMLElement {
     this.lost.element.append(el("button", { type: "button", say: "banner.try-now", on: { click: again } }));
     this.locked.element.append(el("a", { class: "button", href: "login", say: "banner.enter" }));
     const all = [this.locked, this.lost, this.away, this.restarting, this.recording, this.ended];
-    this.append(el("div", { role: "region", "aria-live": "polite", sayLabel: "banner.region" }, ...all.map(({ element }) => element)));
+    this.append(
+      el(
+        "div",
+        { role: "region", "aria-live": "polite", sayLabel: "banner.region" },
+        ...all.map(({ element }) => element),
+      ),
+    );
     feed.addEventListener("status", () => this.#update());
     feed.addEventListener("connection", () => this.#update());
     view.on(["lang"], () => this.#update());
@@ -48,13 +54,21 @@ export class Banners extends HTMLElement {
     if (live.state !== "lost") return;
     const seconds = Math.max(0, Math.ceil((live.retryAt - Date.now()) / 1000));
     const since = status ? t("banner.shown-is-from", { time: moment(status.time_us) }) : "";
-    this.lost.detail(["", live.error, since, t("banner.again-in", { seconds })].filter((part, at) => part || at === 0).join(" "));
+    this.lost.detail(
+      ["", live.error, since, t("banner.again-in", { seconds })]
+        .filter((part, at) => part || at === 0)
+        .join(" "),
+    );
   }
 }
 
 function banner(level, key) {
   const detail = el("span", { class: "detail" });
-  const element = el("div", { class: "banner", "data-level": level, "data-banner": key.split(".")[1], hidden: true }, el("p", {}, el("strong", { say: key }), detail));
+  const element = el(
+    "div",
+    { class: "banner", "data-level": level, "data-banner": key.split(".")[1], hidden: true },
+    el("p", {}, el("strong", { say: key }), detail),
+  );
   return {
     element,
     detail: (text) => setText(detail, text),

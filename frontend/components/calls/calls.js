@@ -17,7 +17,11 @@ export class Calls extends HTMLElement {
   away = false; // scrolled down from the newest calls
 
   connectedCallback() {
-    this.list = new CallList(() => ({ process_id: view.get("process"), call: view.get("call"), min_length: view.get("min") }));
+    this.list = new CallList(() => ({
+      process_id: view.get("process"),
+      call: view.get("call"),
+      min_length: view.get("min"),
+    }));
     this.list.addEventListener("change", () => this.#update());
     this.#build();
     feed.addEventListener("data", () => this.#follow());
@@ -27,26 +31,56 @@ export class Calls extends HTMLElement {
   }
 
   #build() {
-    const choice = (key, values, name) => el("select", { sayLabel: name, on: { change: ({ target }) => view.set({ [key]: target.value }) } }, ...values.map((value) => el("option", { value })));
+    const choice = (key, values, name) =>
+      el(
+        "select",
+        { sayLabel: name, on: { change: ({ target }) => view.set({ [key]: target.value }) } },
+        ...values.map((value) => el("option", { value })),
+      );
     this.kind = choice("call", KINDS, "calls.kind");
     this.least = choice("min", LEAST_BYTES, "calls.least");
     this.pause = el("button", { type: "button", class: "pause", on: { click: () => this.#turnPause() } });
-    this.of = el("button", { type: "button", class: "of-process", hidden: true, sayTitle: "calls.of-all", on: { click: () => view.set({ process: "" }, { push: true }) } }, el("span"), el("span", { "aria-hidden": "true", text: "×" }));
+    this.of = el(
+      "button",
+      {
+        type: "button",
+        class: "of-process",
+        hidden: true,
+        sayTitle: "calls.of-all",
+        on: { click: () => view.set({ process: "" }, { push: true }) },
+      },
+      el("span"),
+      el("span", { "aria-hidden": "true", text: "×" }),
+    );
     this.grid = new Grid({ columns: columns(), keyOf: (row) => row.id, sayLabel: "calls.heading" });
     this.none = placeholder("calls.loading");
-    this.newest = el("button", { type: "button", class: "newest", hidden: true, say: "calls.to-newest", on: { click: () => this.grid.toTop() } });
+    this.newest = el("button", {
+      type: "button",
+      class: "newest",
+      hidden: true,
+      say: "calls.to-newest",
+      on: { click: () => this.grid.toTop() },
+    });
     this.shown = el("p", { class: "shown" });
     this.older = el("button", { type: "button", say: "calls.older", on: { click: () => this.#showOlder() } });
     this.append(
       el(
         "section",
         { class: "panel", "aria-labelledby": "calls-heading" },
-        el("div", { class: "panel-head" }, el("h2", { id: "calls-heading", say: "calls.heading" }), this.of, el("div", { class: "tools" }, this.kind, this.least, this.pause)),
+        el(
+          "div",
+          { class: "panel-head" },
+          el("h2", { id: "calls-heading", say: "calls.heading" }),
+          this.of,
+          el("div", { class: "tools" }, this.kind, this.least, this.pause),
+        ),
         el("div", { class: "grid-place" }, this.grid.element, this.none.element, this.newest),
         el("div", { class: "panel-foot" }, this.shown, this.older),
       ),
     );
-    this.grid.addEventListener("choose", ({ detail: row }) => view.set({ process: String(row.process_id) }, { push: true }));
+    this.grid.addEventListener("choose", ({ detail: row }) =>
+      view.set({ process: String(row.process_id) }, { push: true }),
+    );
     this.grid.addEventListener("leave", () => view.set({ process: "" }, { push: true }));
     this.grid.addEventListener("view", () => this.#scrolled());
   }
@@ -87,12 +121,17 @@ export class Calls extends HTMLElement {
 
   #update() {
     tellChoices(this.kind, view.get("call"), (value) => value || t("calls.any-kind"));
-    tellChoices(this.least, view.get("min"), (value) => (value ? t("calls.at-least", { size: leastText(value) }) : t("calls.any-length")));
+    tellChoices(this.least, view.get("min"), (value) =>
+      value ? t("calls.at-least", { size: leastText(value) }) : t("calls.any-length"),
+    );
     setText(this.pause, t(this.paused ? "calls.resume" : "calls.pause"));
     this.pause.setAttribute("aria-pressed", this.paused);
     const { rows, error, more, loaded, process } = this.list;
     this.of.hidden = !view.get("process");
-    setText(this.of.firstChild, process ? `${process.process_name || t("processes.no-name")} · ${process.pid}` : t("calls.one-process"));
+    setText(
+      this.of.firstChild,
+      process ? `${process.process_name || t("processes.no-name")} · ${process.pid}` : t("calls.one-process"),
+    );
     this.grid.show(rows.length, (index) => rows[index]);
     this.none.show(rows.length ? null : error ? "calls.failed" : loaded ? "calls.none" : "calls.loading");
     setText(this.shown, t(more ? "calls.shown" : "calls.shown-all", { count: count(rows.length) }));
@@ -101,13 +140,27 @@ export class Calls extends HTMLElement {
 }
 
 function columns() {
-  const column = (key, width, show, more = {}) => ({ key, width, show, say: `calls.${key}`, sayTitle: `calls.${key}-title`, ...more });
+  const column = (key, width, show, more = {}) => ({
+    key,
+    width,
+    show,
+    say: `calls.${key}`,
+    sayTitle: `calls.${key}-title`,
+    ...more,
+  });
   return [
     column("time_us", 10.8, (cell, row) => text(cell, timeOfDay(row.time_us), fullTime(row.time_us))),
     column("pid", 7.2, (cell, row) => text(cell, String(row.pid)), { end: true }),
-    column("process_name", 8.4, (cell, row) => text(cell, row.process_name || t("processes.no-name"), row.process_name), { grow: 1 }),
+    column(
+      "process_name",
+      8.4,
+      (cell, row) => text(cell, row.process_name || t("processes.no-name"), row.process_name),
+      { grow: 1 },
+    ),
     column("call", 8.8, showKind),
-    column("length", 9.4, (cell, row) => text(cell, count(row.length), `${megabytes(row.length)} MB`), { end: true }),
+    column("length", 9.4, (cell, row) => text(cell, count(row.length), `${megabytes(row.length)} MB`), {
+      end: true,
+    }),
   ];
 }
 

@@ -15,7 +15,9 @@ export class Empty extends HTMLElement {
         el("dd", { say: `empty.${command.split(" ")[1]}` }),
       ]),
     );
-    this.append(el("section", { sayLabel: "empty.region" }, picture(), this.heading, this.text, this.commands));
+    this.append(
+      el("section", { sayLabel: "empty.region" }, picture(), this.heading, this.text, this.commands),
+    );
     feed.addEventListener("status", () => this.#update());
   }
 
@@ -30,6 +32,13 @@ export class Empty extends HTMLElement {
 }
 
 function picture() {
-  const bars = [18, 34, 26, 52, 40, 64, 30, 46, 22].map((height, at) => svg("rect", { x: 8 + at * 16, y: 76 - height, width: 10, height, rx: 2 }));
-  return svg("svg", { viewBox: "0 0 156 84", class: "picture", "aria-hidden": "true" }, ...bars, svg("path", { d: "M2 78.5h152" }));
+  const bars = [18, 34, 26, 52, 40, 64, 30, 46, 22].map((height, at) =>
+    svg("rect", { x: 8 + at * 16, y: 76 - height, width: 10, height, rx: 2 }),
+  );
+  return svg(
+    "svg",
+    { viewBox: "0 0 156 84", class: "picture", "aria-hidden": "true" },
+    ...bars,
+    svg("path", { d: "M2 78.5h152" }),
+  );
 }

@@ -11,10 +11,24 @@ export class Figures extends HTMLElement {
     const keys = ["requested", "released", "balance", "calls", "rate", "processes", "losses"];
     this.cards = Object.fromEntries(keys.map((key) => [key, card(key)]));
     this.cards.losses.element.append(
-      el("dd", {}, el("button", { type: "button", class: "link", say: "figures.details", on: { click: () => document.querySelector("memtap-losses").open() } })),
+      el(
+        "dd",
+        {},
+        el("button", {
+          type: "button",
+          class: "link",
+          say: "figures.details",
+          on: { click: () => document.querySelector("memtap-losses").open() },
+        }),
+      ),
     );
     this.append(
-      el("section", { "aria-labelledby": "figures-heading" }, el("h2", { id: "figures-heading", class: "unseen", say: "figures.heading" }), el("dl", {}, ...keys.map((key) => this.cards[key].element))),
+      el(
+        "section",
+        { "aria-labelledby": "figures-heading" },
+        el("h2", { id: "figures-heading", class: "unseen", say: "figures.heading" }),
+        el("dl", {}, ...keys.map((key) => this.cards[key].element)),
+      ),
     );
     feed.addEventListener("status", () => this.#update());
     view.on(["lang"], () => this.#update());
@@ -24,16 +38,32 @@ export class Figures extends HTMLElement {
     if (!feed.status) return;
     const { totals, rates, account } = feed.status;
     const { requested, released, balance, calls, rate: perSecond, processes, losses } = this.cards;
-    requested.show(...sized(totals.requested), t("figures.per-second", { size: spaced(rates.requested_per_s) }), exactBytes(totals.requested));
-    released.show(...sized(totals.released), t("figures.per-second", { size: spaced(rates.released_per_s) }), exactBytes(totals.released));
+    requested.show(
+      ...sized(totals.requested),
+      t("figures.per-second", { size: spaced(rates.requested_per_s) }),
+      exactBytes(totals.requested),
+    );
+    released.show(
+      ...sized(totals.released),
+      t("figures.per-second", { size: spaced(rates.released_per_s) }),
+      exactBytes(totals.released),
+    );
     const held = BigInt(totals.requested) - BigInt(totals.released);
     balance.show(...sized(held), t("figures.balance-of"), exactBytes(held));
     const kinds = { requests: count(totals.requests), releases: count(totals.releases) };
     calls.show(count(totals.requests + totals.releases), "", t("figures.kinds", kinds));
     perSecond.show(rate(rates.calls_per_s), "", t("figures.rate-of"));
-    processes.show(count(totals.processes), "", totals.first_us ? t("figures.since", { time: moment(totals.first_us) }) : t("figures.none"));
+    processes.show(
+      count(totals.processes),
+      "",
+      totals.first_us ? t("figures.since", { time: moment(totals.first_us) }) : t("figures.none"),
+    );
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
-    losses.show(count(lost), "", t("figures.rejected", { rejected: count(account.rejected), emitted: count(account.emitted) }));
+    losses.show(
+      count(lost),
+      "",
+      t("figures.rejected", { rejected: count(account.rejected), emitted: count(account.emitted) }),
+    );
     losses.element.dataset.level = lost ? "bad" : account.rejected ? "warn" : "good";
   }
 }

@@ -22,7 +22,11 @@ export class Header extends HTMLElement {
         "header",
         {},
         el("h1", {}, mark(), el("span", { text: "memtap" })),
-        el("ul", { class: "chips", sayLabel: "header.state" }, ...[this.host, this.tap, this.store, this.losses].map(({ element }) => element)),
+        el(
+          "ul",
+          { class: "chips", sayLabel: "header.state" },
+          ...[this.host, this.tap, this.store, this.losses].map(({ element }) => element),
+        ),
         this.live,
         el("div", { class: "controls" }, this.#languages(), this.#themes()),
       ),
@@ -36,7 +40,14 @@ export class Header extends HTMLElement {
 
   #languages() {
     const button = (tag, name) =>
-      el("button", { type: "button", lang: tag, text: tag.toUpperCase(), title: name, "aria-label": `${tag.toUpperCase()}, ${name}`, on: { click: () => view.set({ lang: tag }) } });
+      el("button", {
+        type: "button",
+        lang: tag,
+        text: tag.toUpperCase(),
+        title: name,
+        "aria-label": `${tag.toUpperCase()}, ${name}`,
+        on: { click: () => view.set({ lang: tag }) },
+      });
     this.languages = [button("en", "English"), button("es", "Español")];
     return el("div", { class: "segments", role: "group", sayLabel: "header.language" }, ...this.languages);
   }
@@ -60,10 +71,22 @@ export class Header extends HTMLElement {
     this.host.show("calm", status.host.name || t("header.unknown"));
     document.title = status.host.name ? `${status.host.name} · memtap` : "memtap";
     const state = tap.recording && tap.state === "running" ? t("tap.recording") : t(`tap.${tap.state}`);
-    this.tap.show(tap.recording ? "warn" : TAP_LEVELS[tap.state], tap.name ? `${tap.name} · ${state}` : state, tap.message);
-    this.store.show(store.state === "ok" ? "good" : "bad", t(store.state === "ok" ? "store.ok" : "store.away"), store.url);
+    this.tap.show(
+      tap.recording ? "warn" : TAP_LEVELS[tap.state],
+      tap.name ? `${tap.name} · ${state}` : state,
+      tap.message,
+    );
+    this.store.show(
+      store.state === "ok" ? "good" : "bad",
+      t(store.state === "ok" ? "store.ok" : "store.away"),
+      store.url,
+    );
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
-    this.losses.show(lost ? "bad" : "good", t("header.lost-events", { count: count(lost) }), t("header.losses-title"));
+    this.losses.show(
+      lost ? "bad" : "good",
+      t("header.lost-events", { count: count(lost) }),
+      t("header.losses-title"),
+    );
   }
 }
 
@@ -71,7 +94,9 @@ export class Header extends HTMLElement {
 function chip(key, open) {
   const value = el("span", { class: "value", text: "…" });
   const inside = [el("span", { class: "dot" }), el("span", { class: "name", say: key }), value];
-  const body = open ? el("button", { type: "button", on: { click: open } }, ...inside) : el("span", {}, ...inside);
+  const body = open
+    ? el("button", { type: "button", on: { click: open } }, ...inside)
+    : el("span", {}, ...inside);
   const element = el("li", { class: "chip" }, body);
   return {
     element,
@@ -90,10 +115,20 @@ function mark() {
 }
 
 function sun() {
-  const rays = "M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4";
-  return svg("svg", { viewBox: "0 0 24 24", class: "sun", "aria-hidden": "true" }, svg("circle", { cx: 12, cy: 12, r: 4.2 }), svg("path", { d: rays }));
+  const rays =
+    "M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4";
+  return svg(
+    "svg",
+    { viewBox: "0 0 24 24", class: "sun", "aria-hidden": "true" },
+    svg("circle", { cx: 12, cy: 12, r: 4.2 }),
+    svg("path", { d: rays }),
+  );
 }
 
 function moon() {
-  return svg("svg", { viewBox: "0 0 24 24", class: "moon", "aria-hidden": "true" }, svg("path", { d: "M20 14.2A8.3 8.3 0 1 1 9.8 4a6.6 6.6 0 0 0 10.2 10.2Z" }));
+  return svg(
+    "svg",
+    { viewBox: "0 0 24 24", class: "moon", "aria-hidden": "true" },
+    svg("path", { d: "M20 14.2A8.3 8.3 0 1 1 9.8 4a6.6 6.6 0 0 0 10.2 10.2Z" }),
+  );
 }

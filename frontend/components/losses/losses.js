@@ -16,9 +16,17 @@ export class Losses extends HTMLElement {
     this.noLosses = el("p", { say: "losses.none" });
     this.samples = el("ul", { class: "samples" });
     this.noSamples = el("p", { say: "losses.no-samples" });
-    const heads = ["time", "cause", "events", "detail"].map((key) => el("th", { scope: "col", say: `losses.${key}` }));
+    const heads = ["time", "cause", "events", "detail"].map((key) =>
+      el("th", { scope: "col", say: `losses.${key}` }),
+    );
     this.lossTable = el("table", {}, el("thead", {}, el("tr", {}, ...heads)), this.table);
-    const close = el("button", { type: "button", class: "close", sayLabel: "losses.close", text: "×", on: { click: () => this.dialog.close() } });
+    const close = el("button", {
+      type: "button",
+      class: "close",
+      sayLabel: "losses.close",
+      text: "×",
+      on: { click: () => this.dialog.close() },
+    });
     this.dialog = el(
       "dialog",
       { "aria-labelledby": "losses-heading" },
@@ -49,7 +57,13 @@ export class Losses extends HTMLElement {
     const { account, samples } = feed.status;
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
     const numbers = { emitted: account.emitted, stored: account.stored, rejected: account.rejected, lost };
-    setText(this.identity, t("losses.identity", Object.fromEntries(Object.entries(numbers).map(([key, value]) => [key, count(value)]))));
+    setText(
+      this.identity,
+      t(
+        "losses.identity",
+        Object.fromEntries(Object.entries(numbers).map(([key, value]) => [key, count(value)])),
+      ),
+    );
     this.samples.replaceChildren(...samples.map((line) => el("li", {}, el("code", { text: line }))));
     this.noSamples.hidden = samples.length > 0;
     const columns = this.losses.value?.columns;

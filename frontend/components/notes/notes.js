@@ -11,13 +11,26 @@ const TERMS = ["requested", "released", "balance", "share", "percentage", "mb", 
 export class Notes extends HTMLElement {
   connectedCallback() {
     this.version = el("span");
-    const terms = TERMS.map((term) => el("div", {}, el("dt", { say: `notes.${term}` }), el("dd", { say: `notes.${term}-text`, "data-term": term })));
+    const terms = TERMS.map((term) =>
+      el(
+        "div",
+        {},
+        el("dt", { say: `notes.${term}` }),
+        el("dd", { say: `notes.${term}-text`, "data-term": term }),
+      ),
+    );
     this.append(
       el(
         "footer",
         {},
         el("details", {}, el("summary", { say: "notes.heading" }), el("dl", {}, ...terms)),
-        el("p", {}, this.version, " · ", el("a", { href: "api/ObtenerProcesos", text: "api/ObtenerProcesos" })),
+        el(
+          "p",
+          {},
+          this.version,
+          " · ",
+          el("a", { href: "api/ObtenerProcesos", text: "api/ObtenerProcesos" }),
+        ),
       ),
     );
     feed.addEventListener("status", () => this.#update());
@@ -27,7 +40,9 @@ export class Notes extends HTMLElement {
   #update() {
     if (!feed.status) return;
     const { memory_bytes } = feed.status.host;
-    const memory = memory_bytes ? ` · ${t("notes.memory", { size: sized(memory_bytes).join("\u00a0") })}` : "";
+    const memory = memory_bytes
+      ? ` · ${t("notes.memory", { size: sized(memory_bytes).join("\u00a0") })}`
+      : "";
     setText(this.version, `memtap${memory}`);
   }
 }

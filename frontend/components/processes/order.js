@@ -12,7 +12,10 @@ export function order(columns, { key, descending, find }) {
 function matching(columns, find) {
   const rows = [];
   for (let at = 0; at < columns.id.length; at += 1) {
-    const found = !find || columns.process_name[at].toLowerCase().includes(find) || String(columns.pid[at]).startsWith(find);
+    const found =
+      !find ||
+      columns.process_name[at].toLowerCase().includes(find) ||
+      String(columns.pid[at]).startsWith(find);
     if (found) rows.push(at);
   }
   return rows;

@@ -9,6 +9,7 @@ import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
 import { order } from "./order.js";
 
+const HAIR = 0.03; // of the biggest share: a shorter line would look like a speck
 const ENDED = ["false", "true", "all"];
 
 export class Processes extends HTMLElement {
@@ -23,20 +24,36 @@ export class Processes extends HTMLElement {
   }
 
   #build() {
-    this.find = el("input", { type: "search", sayLabel: "processes.find", spellcheck: "false", autocomplete: "off", on: { input: () => view.set({ find: this.find.value }) } });
+    this.find = el("input", {
+      type: "search",
+      sayLabel: "processes.find",
+      spellcheck: "false",
+      autocomplete: "off",
+      on: { input: () => view.set({ find: this.find.value }) },
+    });
     this.ended = el(
       "select",
       { sayLabel: "processes.which", on: { change: () => view.set({ ended: this.ended.value }) } },
       ...ENDED.map((value) => el("option", { value, say: `processes.ended-${value}` })),
     );
     this.shown = el("p", { class: "shown", role: "status" });
-    this.grid = new Grid({ columns: this.#columns(), keyOf: (at) => this.columns.id[at], sayLabel: "processes.heading" });
+    this.grid = new Grid({
+      columns: this.#columns(),
+      keyOf: (at) => this.columns.id[at],
+      sayLabel: "processes.heading",
+    });
     this.none = placeholder("processes.loading");
     this.append(
       el(
         "section",
         { class: "panel", "aria-labelledby": "processes-heading" },
-        el("div", { class: "panel-head" }, el("h2", { id: "processes-heading", say: "processes.heading" }), this.shown, el("div", { class: "tools" }, this.find, this.ended)),
+        el(
+          "div",
+          { class: "panel-head" },
+          el("h2", { id: "processes-heading", say: "processes.heading" }),
+          this.shown,
+          el("div", { class: "tools" }, this.find, this.ended),
+        ),
         el("div", { class: "grid-place" }, this.grid.element, this.none.element),
       ),
     );
@@ -50,7 +67,16 @@ export class Processes extends HTMLElement {
     const of = (key) => (at) => this.columns[key][at];
     const calls = (at) => this.columns.requests[at] + this.columns.releases[at];
     const bytes = (key) => (cell, at) => text(cell, megabytes(of(key)(at)), exactBytes(of(key)(at)));
-    const column = (key, width, show, more = {}) => ({ key, width, show, say: `processes.${key}`, sayTitle: `processes.${key}-title`, sortable: true, end: true, ...more });
+    const column = (key, width, show, more = {}) => ({
+      key,
+      width,
+      show,
+      say: `processes.${key}`,
+      sayTitle: `processes.${key}-title`,
+      sortable: true,
+      end: true,
+      ...more,
+    });
     return [
       column("pid", 7.2, (cell, at) => text(cell, String(of("pid")(at)))),
       column("process_name", 10.8, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
@@ -59,8 +85,26 @@ export class Processes extends HTMLElement {
       column("requested", 9.4, bytes("requested"), { grow: 2 }),
       column("released", 9.2, bytes("released"), { grow: 2 }),
       column("share", 7.2, (cell, at) => barred(cell, of("share")(at), this.mostShare), { grow: 1 }),
-      column("calls", 7.4, (cell, at) => text(cell, count(calls(at)), t("processes.kinds", { requests: count(of("requests")(at)), releases: count(of("releases")(at)) })), { grow: 1 }),
-      column("last_us", 9.8, (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))), { grow: 1 }),
+      column(
+        "calls",
+        7.4,
+        (cell, at) =>
+          text(
+            cell,
+            count(calls(at)),
+            t("processes.kinds", {
+              requests: count(of("requests")(at)),
+              releases: count(of("releases")(at)),
+            }),
+          ),
+        { grow: 1 },
+      ),
+      column(
+        "last_us",
+        9.8,
+        (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))),
+        { grow: 1 },
+      ),
     ];
   }
 
@@ -83,7 +127,12 @@ export class Processes extends HTMLElement {
     this.grid.choose(Number(view.get("process")) || null);
     this.none.show(rows.length ? null : this.columns.id.length ? "processes.none-found" : "processes.none");
     const all = count(this.columns.id.length);
-    setText(this.shown, view.get("find") ? t("processes.some", { shown: count(rows.length), all }) : t("processes.all", { all }));
+    setText(
+      this.shown,
+      view.get("find")
+        ? t("processes.some", { shown: count(rows.length), all })
+        : t("processes.all", { all }),
+    );
   }
 
   #choose(id) {
@@ -114,5 +163,5 @@ function ofMemory(cell, value) {
 function barred(cell, value, most) {
   cell.classList.add("barred");
   text(cell, share(value));
-  cell.style.setProperty("--part", String(most ? value / most : 0));
+  cell.style.setProperty("--part", String(value > most * HAIR ? value / most : 0));
 }

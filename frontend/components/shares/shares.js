@@ -23,7 +23,12 @@ export class Shares extends HTMLElement {
 
   #build() {
     this.by = ["process", "name"].map((by) =>
-      el("button", { type: "button", "data-by": by, say: `shares.by-${by}`, on: { click: () => view.set({ shares: by }) } }),
+      el("button", {
+        type: "button",
+        "data-by": by,
+        say: `shares.by-${by}`,
+        on: { click: () => view.set({ shares: by }) },
+      }),
     );
     this.pie = svg("svg", { viewBox: "-100 -100 200 200", class: "pie", role: "img" });
     this.sum = [svg("text", { class: "sum", y: -2 }), svg("text", { class: "sum-of", y: 16 })];
@@ -43,12 +48,15 @@ export class Shares extends HTMLElement {
         el("div", { class: "pie-and-legend" }, this.pie, this.legend),
       ),
     );
-    this.addEventListener("pointerover", ({ target }) => this.#mark(target.closest("[data-slice]")?.dataset.slice));
+    this.addEventListener("pointerover", ({ target }) =>
+      this.#mark(target.closest("[data-slice]")?.dataset.slice),
+    );
     this.addEventListener("pointerleave", () => this.#mark());
   }
 
   #update() {
-    for (const button of this.by) button.setAttribute("aria-pressed", button.dataset.by === view.get("shares"));
+    for (const button of this.by)
+      button.setAttribute("aria-pressed", button.dataset.by === view.get("shares"));
     const answer = this.totals.value;
     if (!answer) return;
     const { totals } = answer;
@@ -58,7 +66,10 @@ export class Shares extends HTMLElement {
     setText(this.sum[0], `${number}\u00a0${unit}`);
     setText(this.sum[1], t("shares.requested"));
     const since = totals.first_us ? moment(totals.first_us) : "–";
-    setText(this.explanation, t("shares.explanation", { size: `${number}\u00a0${unit}`, processes: count(totals.processes), since }));
+    setText(
+      this.explanation,
+      t("shares.explanation", { size: `${number}\u00a0${unit}`, processes: count(totals.processes), since }),
+    );
     this.pie.setAttribute("aria-label", t("shares.description", { size: `${number} ${unit}` }));
     this.#draw(slices);
     this.#list(slices);
@@ -86,9 +97,17 @@ export class Shares extends HTMLElement {
     const [swatch, name, pid, bytes, part] = button.children;
     item.dataset.slice = at;
     swatch.setAttribute("class", `swatch ${colour(slice, at)}`);
-    setText(name, slice.others ? t("shares.other", { count: count(slice.others) }) : slice.name || t("processes.no-name"));
+    setText(
+      name,
+      slice.others ? t("shares.other", { count: count(slice.others) }) : slice.name || t("processes.no-name"),
+    );
     name.title = name.textContent;
-    setText(pid, slice.find === undefined ? (slice.pid?.toString() ?? "") : t("shares.times", { count: count(slice.processes) }));
+    setText(
+      pid,
+      slice.find === undefined
+        ? (slice.pid?.toString() ?? "")
+        : t("shares.times", { count: count(slice.processes) }),
+    );
     setText(bytes, sized(slice.requested).join("\u00a0"));
     setText(part, share(slice.share));
     bytes.title = exactBytes(slice.requested);
@@ -105,7 +124,8 @@ export class Shares extends HTMLElement {
 
   #mark(at) {
     this.classList.toggle("marking", at !== undefined);
-    for (const part of this.querySelectorAll("[data-slice]")) part.classList.toggle("marked", part.dataset.slice === at);
+    for (const part of this.querySelectorAll("[data-slice]"))
+      part.classList.toggle("marked", part.dataset.slice === at);
   }
 }
 
@@ -117,7 +137,9 @@ function arc(from, to) {
     return `${(Math.sin(angle) * radius).toFixed(3)} ${(-Math.cos(angle) * radius).toFixed(3)}`;
   };
   const far = to - from > 0.5 ? 1 : 0;
-  return `M${at(from, RADIUS)}A${RADIUS} ${RADIUS} 0 ${far} 1 ${at(to, RADIUS)}L${at(to, HOLE)}A${HOLE} ${HOLE} 0 ${far} 0 ${at(from, HOLE)}Z`;
+  const outside = `M${at(from, RADIUS)}A${RADIUS} ${RADIUS} 0 ${far} 1 ${at(to, RADIUS)}`;
+  const inside = `L${at(to, HOLE)}A${HOLE} ${HOLE} 0 ${far} 0 ${at(from, HOLE)}Z`;
+  return outside + inside;
 }
 
 function colour(slice, at) {
@@ -125,7 +147,11 @@ function colour(slice, at) {
 }
 
 function entry() {
-  const swatch = svg("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("rect", { width: 10, height: 10, rx: 2.5 }));
+  const swatch = svg(
+    "svg",
+    { viewBox: "0 0 10 10", "aria-hidden": "true" },
+    svg("rect", { width: 10, height: 10, rx: 2.5 }),
+  );
   const parts = ["name", "pid", "bytes", "part"].map((part) => el("span", { class: part }));
   return el("li", {}, el("button", { type: "button" }, swatch, ...parts));
 }

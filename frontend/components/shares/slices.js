@@ -26,7 +26,11 @@ export function slicesByName(columns, all) {
     names.set(name, row);
   });
   const rows = [...names.values()].sort((a, b) => b.requested - a.requested);
-  return cut(rows, all, rows.reduce((sum, { processes }) => sum + processes, 0));
+  return cut(
+    rows,
+    all,
+    rows.reduce((sum, { processes }) => sum + processes, 0),
+  );
 }
 
 /** `rows`: the biggest, sorted; `processes`: how many requested anything, those of the rows included. */

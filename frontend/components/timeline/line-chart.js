@@ -23,7 +23,12 @@ export function lineChart(place, { colours, text, grid, point }) {
   function options() {
     const [first, second] = colours();
     em = textSize();
-    const axis = { stroke: text, font: `${em}px "Inter", system-ui, sans-serif`, ticks: { show: false }, grid: { stroke: grid, width: 1 } };
+    const axis = {
+      stroke: text,
+      font: `${em}px "Inter", system-ui, sans-serif`,
+      ticks: { show: false },
+      grid: { stroke: grid, width: 1 },
+    };
     return {
       ...size(),
       padding: [em, em * 2.4, 0, 0],
@@ -31,8 +36,20 @@ export function lineChart(place, { colours, text, grid, point }) {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       scales: { y: { range: (_, low, high) => [0, Math.max(high, 1) * 1.06] } },
       axes: [
-        { ...axis, grid: { show: false }, size: em * 2.5, space: em * 6.4, values: (_, seconds) => times(seconds) },
-        { ...axis, size: em * 6, space: em * 2.6, incrs: POWERS_OF_2, values: (_, values) => values.map(tick) },
+        {
+          ...axis,
+          grid: { show: false },
+          size: em * 2.5,
+          space: em * 6.4,
+          values: (_, seconds) => times(seconds),
+        },
+        {
+          ...axis,
+          size: em * 6,
+          space: em * 2.6,
+          incrs: POWERS_OF_2,
+          values: (_, values) => values.map(tick),
+        },
       ],
       series: [
         {},
@@ -70,7 +87,12 @@ export function lineChart(place, { colours, text, grid, point }) {
 }
 
 function times(seconds) {
-  const format = new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const format = new Intl.DateTimeFormat(locale(), {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
   return seconds.map((second) => format.format(second * 1000));
 }
 

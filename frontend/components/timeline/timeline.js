@@ -31,7 +31,8 @@ export class Timeline extends HTMLElement {
       el("button", { type: "button", "data-minutes": minutes, on: { click: () => view.set({ minutes }) } }),
     );
     this.place = el("div", { class: "chart", role: "img" });
-    const key = (kind) => el("li", { "data-kind": kind }, swatch(), el("span", { say: `timeline.${kind}` }), this.readout[kind]);
+    const key = (kind) =>
+      el("li", { "data-kind": kind }, swatch(), el("span", { say: `timeline.${kind}` }), this.readout[kind]);
     this.append(
       el(
         "section",
@@ -47,7 +48,10 @@ export class Timeline extends HTMLElement {
       ),
     );
     this.chart = lineChart(this.place, {
-      colours: () => ["requested", "released"].map((kind) => getComputedStyle(this.querySelector(`[data-kind="${kind}"] svg`)).color),
+      colours: () =>
+        ["requested", "released"].map(
+          (kind) => getComputedStyle(this.querySelector(`[data-kind="${kind}"] svg`)).color,
+        ),
       text: () => getComputedStyle(this.of).color,
       grid: () => getComputedStyle(this.place).borderTopColor,
       point: (index) => this.#read(index),
@@ -110,7 +114,12 @@ export class Timeline extends HTMLElement {
     const { second, requested, released } = this.columns;
     if (!second.length) return;
     const peak = (values) => sized(values.reduce((most, value) => Math.max(most, value), 0)).join(" ");
-    const facts = { from: moment(second[0] * 1e6), to: moment(second.at(-1) * 1e6), requested: peak(requested), released: peak(released) };
+    const facts = {
+      from: moment(second[0] * 1e6),
+      to: moment(second.at(-1) * 1e6),
+      requested: peak(requested),
+      released: peak(released),
+    };
     this.place.setAttribute("aria-label", t("timeline.description", facts));
   }
 }
@@ -129,5 +138,9 @@ function everySecond(columns, from, to) {
 }
 
 function swatch() {
-  return svg("svg", { viewBox: "0 0 14 10", class: "swatch", "aria-hidden": "true" }, svg("path", { d: "M1 5h12" }));
+  return svg(
+    "svg",
+    { viewBox: "0 0 14 10", class: "swatch", "aria-hidden": "true" },
+    svg("path", { d: "M1 5h12" }),
+  );
 }

@@ -36,7 +36,8 @@ export default {
   "banner.shown-is-from": "What you see is from {time}.",
   "banner.again-in": "Trying again in {seconds} s.",
   "banner.try-now": "Try now",
-  "banner.locked": "memtap no longer accepts this browser: it has been restarted, or the token has changed. Open the address it printed when it started, or enter the token.",
+  "banner.locked":
+    "memtap no longer accepts this browser: it has been restarted, or the token has changed. Open the address it printed when it started, or enter the token.",
   "banner.enter": "Enter the token",
 
   "empty.region": "No data yet",
@@ -111,7 +112,8 @@ export default {
   "processes.pid": "PID",
   "processes.pid-title": "Process id",
   "processes.process_name": "Name",
-  "processes.process_name-title": "The process's name as the kernel has it (at most 15 bytes); what is not text is escaped",
+  "processes.process_name-title":
+    "The process's name as the kernel has it (at most 15 bytes); what is not text is escaped",
   "processes.balance": "Held",
   "processes.balance-title": "Balance: requested − released (mmap − munmap), in MB of 2^20 bytes",
   "processes.percentage": "% RAM",
@@ -121,7 +123,8 @@ export default {
   "processes.released": "Released",
   "processes.released-title": "Given back by munmap, in MB of 2^20 bytes",
   "processes.share": "Share",
-  "processes.share-title": "Requested ÷ requested by all processes; the line below is as long as it is of the biggest share",
+  "processes.share-title":
+    "Requested ÷ requested by all processes; the line below is as long as it is of the biggest share",
   "processes.calls": "Calls",
   "processes.calls-title": "mmap and munmap calls",
   "processes.last_us": "Last seen",
@@ -160,7 +163,8 @@ export default {
   "losses.lost": "Lost",
   "losses.none": "No event is known to be lost.",
   "losses.samples": "Rejected lines",
-  "losses.samples-text": "Lines of the tap that are not whole events. They are counted, never guessed at. The newest:",
+  "losses.samples-text":
+    "Lines of the tap that are not whole events. They are counted, never guessed at. The newest:",
   "losses.no-samples": "None since this memtap started.",
   "losses.time": "Time",
   "losses.cause": "Cause",
@@ -172,7 +176,8 @@ export default {
   "notes.heading": "What the figures mean",
   "notes.memory": "% RAM is of {size}",
   "notes.requested": "Requested",
-  "notes.requested-text": "Bytes a process asked for by mmap. It says what was asked for, not what was granted or touched.",
+  "notes.requested-text":
+    "Bytes a process asked for by mmap. It says what was asked for, not what was granted or touched.",
   "notes.released": "Released",
   "notes.released-text": "Bytes a process gave back by munmap.",
   "notes.balance": "Held (balance)",

@@ -36,7 +36,8 @@ export default {
   "banner.shown-is-from": "Lo que ve es de las {time}.",
   "banner.again-in": "Nuevo intento en {seconds} s.",
   "banner.try-now": "Probar ahora",
-  "banner.locked": "memtap ya no acepta este navegador: se ha reiniciado o el token ha cambiado. Abra la dirección que mostró al arrancar o introduzca el token.",
+  "banner.locked":
+    "memtap ya no acepta este navegador: se ha reiniciado o el token ha cambiado. Abra la dirección que mostró al arrancar o introduzca el token.",
   "banner.enter": "Introducir el token",
 
   "empty.region": "Aún no hay datos",
@@ -50,11 +51,14 @@ export default {
 
   "figures.heading": "Ahora",
   "figures.requested": "Solicitado",
-  "figures.requested-title": "Bytes pedidos con mmap por todos los procesos desde que memtap los vio por primera vez",
+  "figures.requested-title":
+    "Bytes pedidos con mmap por todos los procesos desde que memtap los vio por primera vez",
   "figures.released": "Liberado",
-  "figures.released-title": "Bytes devueltos con munmap por todos los procesos desde que memtap los vio por primera vez",
+  "figures.released-title":
+    "Bytes devueltos con munmap por todos los procesos desde que memtap los vio por primera vez",
   "figures.balance": "Saldo",
-  "figures.balance-title": "Solicitado − liberado (mmap − munmap) de todos los procesos, también los terminados",
+  "figures.balance-title":
+    "Solicitado − liberado (mmap − munmap) de todos los procesos, también los terminados",
   "figures.balance-of": "solicitado − liberado",
   "figures.calls": "Llamadas",
   "figures.calls-title": "Llamadas mmap y munmap de todos los procesos",
@@ -67,7 +71,8 @@ export default {
   "figures.since": "vistos desde {time}",
   "figures.none": "ninguno todavía",
   "figures.losses": "Eventos perdidos",
-  "figures.losses-title": "Eventos que se sabe que no llegaron: emitidos = almacenados + rechazados + perdidos",
+  "figures.losses-title":
+    "Eventos que se sabe que no llegaron: emitidos = almacenados + rechazados + perdidos",
   "figures.rejected": "{rejected} rechazados de {emitted}",
   "figures.per-second": "{size}/s ahora",
   "figures.details": "Detalles",
@@ -88,7 +93,8 @@ export default {
   "shares.by-name": "por nombre",
   "shares.explanation": "Parte de los {size} que {processes} procesos solicitaron desde {since}.",
   "shares.requested": "solicitados",
-  "shares.description": "Gráfico circular de los {size} solicitados por todos los procesos; la lista de al lado dice lo mismo.",
+  "shares.description":
+    "Gráfico circular de los {size} solicitados por todos los procesos; la lista de al lado dice lo mismo.",
   "shares.legend": "Partes de la memoria solicitada",
   "shares.other": "otros ({count})",
   "shares.times": "×{count}",
@@ -111,7 +117,8 @@ export default {
   "processes.pid": "PID",
   "processes.pid-title": "Identificador del proceso",
   "processes.process_name": "Nombre",
-  "processes.process_name-title": "El nombre del proceso según el núcleo (15 bytes como máximo); lo que no es texto aparece escapado",
+  "processes.process_name-title":
+    "El nombre del proceso según el núcleo (15 bytes como máximo); lo que no es texto aparece escapado",
   "processes.balance": "Retenido",
   "processes.balance-title": "Saldo: solicitado − liberado (mmap − munmap), en MB de 2^20 bytes",
   "processes.percentage": "% RAM",
@@ -121,7 +128,8 @@ export default {
   "processes.released": "Liberado",
   "processes.released-title": "Devuelto con munmap, en MB de 2^20 bytes",
   "processes.share": "Parte",
-  "processes.share-title": "Solicitado ÷ solicitado por todos los procesos; la raya de debajo es relativa a la parte mayor",
+  "processes.share-title":
+    "Solicitado ÷ solicitado por todos los procesos; la raya de debajo es relativa a la parte mayor",
   "processes.calls": "Llamadas",
   "processes.calls-title": "Llamadas mmap y munmap",
   "processes.last_us": "Visto",
@@ -160,7 +168,8 @@ export default {
   "losses.lost": "Perdidos",
   "losses.none": "No consta la pérdida de ningún evento.",
   "losses.samples": "Líneas rechazadas",
-  "losses.samples-text": "Líneas de la captura que no son eventos completos. Se cuentan, nunca se adivinan. Las más nuevas:",
+  "losses.samples-text":
+    "Líneas de la captura que no son eventos completos. Se cuentan, nunca se adivinan. Las más nuevas:",
   "losses.no-samples": "Ninguna desde que este memtap arrancó.",
   "losses.time": "Hora",
   "losses.cause": "Causa",
@@ -172,18 +181,21 @@ export default {
   "notes.heading": "Qué significan las cifras",
   "notes.memory": "% RAM es de {size}",
   "notes.requested": "Solicitado",
-  "notes.requested-text": "Bytes que un proceso pidió con mmap. Dice lo que se pidió, no lo que se concedió ni lo que se usó.",
+  "notes.requested-text":
+    "Bytes que un proceso pidió con mmap. Dice lo que se pidió, no lo que se concedió ni lo que se usó.",
   "notes.released": "Liberado",
   "notes.released-text": "Bytes que un proceso devolvió con munmap.",
   "notes.balance": "Retenido (saldo)",
   "notes.balance-text":
     "Solicitado − liberado desde que memtap vio el proceso por primera vez. No equivale a la RAM en uso: hay páginas que nunca se tocan, y la memoria asignada antes de que memtap mirase puede liberarse mientras mira, así que un saldo puede ser negativo.",
   "notes.share": "Parte",
-  "notes.share-text": "Lo que solicitó un proceso ÷ lo que solicitaron todos los procesos en el mismo tiempo.",
+  "notes.share-text":
+    "Lo que solicitó un proceso ÷ lo que solicitaron todos los procesos en el mismo tiempo.",
   "notes.percentage": "% RAM",
   "notes.percentage-text": "El saldo como porcentaje de toda la memoria del equipo.",
   "notes.mb": "KB, MB, GB",
-  "notes.mb-text": "Potencias de 2: 1 MB son 2^20 = 1.048.576 bytes. Señale una cifra para ver sus bytes exactos.",
+  "notes.mb-text":
+    "Potencias de 2: 1 MB son 2^20 = 1.048.576 bytes. Señale una cifra para ver sus bytes exactos.",
   "notes.losses": "Perdidos, rechazados",
   "notes.losses-text":
     "Perdidos: eventos que se sabe que no llegaron. Rechazados: líneas incompletas. Emitidos = almacenados + rechazados + perdidos, en cada segundo.",
