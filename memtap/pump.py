@@ -11,7 +11,7 @@ from memtap.stores.contract import Loss
 
 FILE_ROWS = 122_880  # a row group of DuckDB; 11 MB of LOAD DATA text
 LIVE_ROWS = 65_536
-FLUSH_MS = 250  # the longest that a live call waits before it is handed to the loader
+FLUSH_MS = 500  # the longest that a live call waits before it is handed to the loader
 TICK_MS = 100
 
 

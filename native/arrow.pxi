@@ -63,7 +63,7 @@ cdef extern from *:
         void *private_data
 
 cdef enum:
-    FIELDS_MAX = 10
+    FIELDS_MAX = 12
     OUT_OF_MEMORY = 12  # ENOMEM: what a stream's callbacks answer
 
 cdef struct Field:
@@ -73,6 +73,11 @@ cdef struct Field:
     const char *words_format     # of the dictionary; NULL: the column is plain
     const void *words[3]         # validity, int32 offsets, bytes
     int64_t word_count
+
+cdef struct Words:               # a dictionary of few words
+    int32_t offsets[16]
+    char text[96]
+    int64_t count
 
 cdef struct StreamState:
     PyObject *table
@@ -264,6 +269,14 @@ cdef class ArrowTable:
         field.buffers[1] = data
         self.width += 1
         return field
+
+    cdef void dictionary(self, const char *name, const void *indices, Words *words) noexcept:
+        """A column of uint8 indices into a few words."""
+        cdef Field *field = self.column(name, b"C", indices)
+        field.words_format = b"u"
+        field.words[1] = words.offsets
+        field.words[2] = words.text
+        field.word_count = words.count
 
     def __arrow_c_schema__(self):
         """A PyCapsule named arrow_schema: a struct with one child a column."""

@@ -5,7 +5,30 @@ from collections import namedtuple
 cdef enum:
     ROWS = 122880  # a row group of DuckDB
 
-LedgerRow = namedtuple("LedgerRow", "pid name requested released requests releases first_us last_us")
+LedgerRow = namedtuple(
+    "LedgerRow", "pid name requested released requests releases failed first_us last_us vm resident ended")
+
+
+class FormatError(ValueError):
+    """The stream's header names a format that this memtap does not know."""
+
+
+cdef Words words_of(tuple words):
+    cdef Words made
+    cdef bytes text = "".join(words).encode()
+    cdef int32_t at = 0
+    made.count = 0
+    made.offsets[0] = 0
+    for word in words:
+        at += <int32_t> len(word)
+        made.count += 1
+        made.offsets[made.count] = at
+    memcpy(made.text, PyBytes_AS_STRING(text), at)
+    return made
+
+
+cdef Words CALL_WORDS = words_of(CALLS)
+cdef Words KIND_WORDS = words_of(KINDS)
 
 
 cdef class Column:
@@ -71,6 +94,8 @@ cdef class Batch:
     `process` and `name` are local ids, given in order of appearance by the parser that made it: local process i is
     `process_pids[i]`, `process_starts[i]`, local name i is `names[i]`. The three lists are the parser's, only ever
     grow, and hold at least `process_count` or `name_count` items.
+
+    Of a stream in format 2, `wide` is true, and there are the columns and facts that only that format says.
     """
 
     cdef Columns columns
@@ -80,8 +105,10 @@ cdef class Batch:
     cdef readonly size_t name_count
     cdef readonly list process_pids
     cdef readonly list process_starts
+    cdef readonly list process_facts
     cdef readonly list names
     cdef readonly list losses
+    cdef readonly list ended
 
     def __init__(self):
         raise TypeError("a Batch is made by Parser.seal() or memtap.read()")
@@ -126,8 +153,42 @@ cdef class Batch:
         """uint64, bytes asked for."""
         return new_column(self, self.columns.length, self.columns.rows, 8, b"Q")
 
+    @property
+    def wide(self):
+        """Whether the calls are of format 2."""
+        return self.columns.wide
+
+    cdef object wide_column(self, const void *data, size_t item, bytes format):
+        return new_column(self, data, self.columns.rows, item, format) if self.columns.wide else None
+
+    @property
+    def freed(self):
+        """uint64, bytes given back; None in format 1."""
+        return self.wide_column(self.columns.freed, 8, b"Q")
+
+    @property
+    def errno(self):
+        """uint16, 0: granted; None in format 1."""
+        return self.wide_column(self.columns.error, 2, b"H")
+
+    @property
+    def kind(self):
+        """uint8, an index into KINDS; None in format 1."""
+        return self.wide_column(self.columns.kind, 1, b"B")
+
+    @property
+    def vm(self):
+        """uint64, the process's mapped bytes after the call; None in format 1."""
+        return self.wide_column(self.columns.vm, 8, b"Q")
+
+    @property
+    def resident(self):
+        """uint64, the process's bytes in RAM after the call; None in format 1."""
+        return self.wide_column(self.columns.rss, 8, b"Q")
+
     cdef ArrowTable people_table(self):
-        """call, pid, process, time_us, length; call and process as dictionaries of text and of bytes."""
+        """call, pid, process, time_us, length (format 2: freed, errno, kind, vm, resident too); call and kind as
+        dictionaries of text, process as one of bytes."""
         cdef bytes comms = b"".join(self.names[:self.name_count])
         cdef size_t text = len(comms)
         cdef size_t offsets_bytes = 4 * (self.name_count + 1)
@@ -142,11 +203,7 @@ cdef class Batch:
             at += <int32_t> len(<bytes> self.names[i])
         offsets[self.name_count] = at
         memcpy(words, PyBytes_AS_STRING(comms), text)
-        field = table.column(b"call", b"C", self.columns.call)
-        field.words_format = b"u"
-        field.words[1] = CALL_OFFSETS
-        field.words[2] = CALL_WORDS
-        field.word_count = len(CALLS)
+        table.dictionary(b"call", self.columns.call, &CALL_WORDS)
         table.column(b"pid", b"I", self.columns.pid)
         field = table.column(b"process", b"I", self.columns.name)
         field.words_format = b"z"
@@ -155,6 +212,12 @@ cdef class Batch:
         field.word_count = self.name_count
         table.column(b"time_us", b"L", self.columns.time_us)
         table.column(b"length", b"L", self.columns.length)
+        if self.columns.wide:
+            table.column(b"freed", b"L", self.columns.freed)
+            table.column(b"errno", b"S", self.columns.error)
+            table.dictionary(b"kind", self.columns.kind, &KIND_WORDS)
+            table.column(b"vm", b"L", self.columns.vm)
+            table.column(b"resident", b"L", self.columns.rss)
         return table
 
     def __arrow_c_schema__(self):
@@ -171,7 +234,8 @@ cdef class Batch:
 
     def events(self, process_ids, name_ids, uint64_t first_id):
         """The calls with a store's ids, as an ArrowTable: id, time_us uint64, process_id, name_id uint32, call uint8,
-        length uint64. The maps are uint32 arrays, map[local id] = the store's id; ids count up from `first_id`."""
+        length uint64; format 2: freed uint64, errno uint16, kind uint8, vm uint64 too. The maps are uint32 arrays,
+        map[local id] = the store's id; ids count up from `first_id`."""
         cdef size_t rows = self.columns.rows
         cdef size_t i
         cdef IdMap processes = IdMap(process_ids, self.process_count, "process_ids")
@@ -191,6 +255,11 @@ cdef class Batch:
         table.column(b"name_id", b"I", name_id)
         table.column(b"call", b"C", self.columns.call)
         table.column(b"length", b"L", self.columns.length)
+        if self.columns.wide:
+            table.column(b"freed", b"L", self.columns.freed)
+            table.column(b"errno", b"S", self.columns.error)
+            table.column(b"kind", b"C", self.columns.kind)
+            table.column(b"vm", b"L", self.columns.vm)
         return table
 
     def events_text(self, process_ids, name_ids, uint64_t first_id):
@@ -214,23 +283,27 @@ cdef class Batch:
 
     def activity(self, process_ids, name_ids):
         """Sums of this batch by process and second, as an ArrowTable: process_id, name_id uint32, second uint64 (since
-        the epoch), requested, released decimal128(38, 0) (bytes), requests, releases uint32, first_us, last_us uint64.
-        A pair of process and second may occur more than once."""
+        the epoch), requested, released decimal128(38, 0) (bytes), requests, releases uint32, first_us, last_us uint64;
+        format 2: failed uint32, vm, resident uint64 (bytes, as of the last call) too. A pair of process and second may
+        occur more than once."""
         cdef size_t n = self.active
         cdef size_t i
         cdef Activity *a
         cdef IdMap processes = IdMap(process_ids, self.process_count, "process_ids")
         cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")
-        cdef ArrowTable table = new_table(self, n, 72 * n + 1)
+        cdef ArrowTable table = new_table(self, n, 92 * n + 1)
         cdef u128 *requested = <u128 *> table.block
         cdef u128 *released = requested + n
         cdef uint64_t *second = <uint64_t *> (released + n)
         cdef uint64_t *first_us = second + n
         cdef uint64_t *last_us = first_us + n
-        cdef uint32_t *process_id = <uint32_t *> (last_us + n)
+        cdef uint64_t *vm = last_us + n
+        cdef uint64_t *resident = vm + n
+        cdef uint32_t *process_id = <uint32_t *> (resident + n)
         cdef uint32_t *name_id = process_id + n
         cdef uint32_t *requests = name_id + n
         cdef uint32_t *releases = requests + n
+        cdef uint32_t *failed = releases + n
         for i in range(n):
             a = &self.activities[i]
             requested[i] = a.requested
@@ -242,6 +315,9 @@ cdef class Batch:
             name_id[i] = names.ids[a.name]
             requests[i] = a.requests
             releases[i] = a.releases
+            failed[i] = a.failed
+            vm[i] = a.vm
+            resident[i] = a.rss
         table.column(b"process_id", b"I", process_id)
         table.column(b"name_id", b"I", name_id)
         table.column(b"second", b"L", second)
@@ -251,6 +327,10 @@ cdef class Batch:
         table.column(b"releases", b"I", releases)
         table.column(b"first_us", b"L", first_us)
         table.column(b"last_us", b"L", last_us)
+        if self.columns.wide:
+            table.column(b"failed", b"I", failed)
+            table.column(b"vm", b"L", vm)
+            table.column(b"resident", b"L", resident)
         return table
 
     def activity_text(self, process_ids, name_ids):
@@ -259,13 +339,9 @@ cdef class Batch:
         cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")
         cdef bytearray text = bytearray(self.active * ACTIVITY_TEXT_MAX)
         cdef char *begin = text
-        cdef char *end = put_activities(begin, self.activities, self.active, processes.ids, names.ids)
+        cdef char *end = put_activities(begin, self.activities, self.active, processes.ids, names.ids,
+                                        self.columns.wide)
         return bytes(memoryview(text)[:end - begin])
-
-
-cdef int32_t CALL_OFFSETS[3]
-CALL_OFFSETS[:] = [0, 5, 11]
-cdef const char *CALL_WORDS = b"mmap2munmap"
 
 
 cdef scan_function *scan_of[3]
@@ -285,6 +361,7 @@ cdef class Parser:
     cdef bint busy
     cdef readonly list process_pids
     cdef list process_starts
+    cdef list process_facts
     cdef list names
     cdef bytearray carry
 
@@ -296,10 +373,12 @@ cdef class Parser:
         self.rows = rows
         self.process_pids = []
         self.process_starts = []
+        self.process_facts = []
         self.names = []
         self.carry = bytearray()
         self.parse = <Parse *> calloc(1, sizeof(Parse))
-        if self.parse == NULL or not ledger_init(&self.parse.ledger) or not self.new_columns(&self.parse.columns):
+        if self.parse == NULL or not ledger_init(&self.parse.ledger) \
+                or not self.new_columns(&self.parse.columns, False):
             raise MemoryError(f"parser: no memory for batches of {rows} calls")
         self.parse.scan = scan_of[<int> SCANS.index(scan)]
 
@@ -312,14 +391,35 @@ cdef class Parser:
         free(self.parse.columns.block)
         free(self.parse)
 
-    cdef bint new_columns(self, Columns *columns) noexcept:
-        return columns_init(columns, (self.rows + 7) // 8 * 8)
+    cdef bint new_columns(self, Columns *columns, bint wide) noexcept:
+        return columns_init(columns, (self.rows + 7) // 8 * 8, wide)
 
     cdef int enter(self) except -1:
         if self.busy:
             raise RuntimeError("this parser is at work in another thread")
         self.busy = True
         return 0
+
+    cdef int refuse(self, Progress progress, const uint8_t *line, size_t size) except -1:
+        """Raises for what ended the taking of lines, if it was not their number."""
+        cdef const uint8_t *newline
+        if progress == NO_MEMORY:
+            raise MemoryError(f"parser: no memory after {self.parse.events} calls; what was taken is kept")
+        if progress == OTHER_FORMAT:
+            newline = <const uint8_t *> memchr(line, c'\n', size)
+            text = line[:min(newline - line, 80)]
+            raise FormatError(f"header {text!r}: not a format that this memtap reads; it reads 1 and 2")
+        return 0
+
+    @property
+    def format(self):
+        """1 or 2; 0 until the first line that says."""
+        return self.parse.format
+
+    @property
+    def header(self):
+        """Format 2: the stream's first line. Empty in format 1."""
+        return self.parse.header[:self.parse.header_size]
 
     @property
     def lines(self):
@@ -428,8 +528,7 @@ cdef class Parser:
                 if progress == FULL:
                     progress = CLEAR if columns_grow(&self.parse.columns) else NO_MEMORY
                     used = 1
-            if progress == NO_MEMORY:
-                raise MemoryError(f"parser: no memory after {self.parse.events} calls; what was taken is kept")
+            self.refuse(progress, p + done, size - done)
             if used == 0:
                 break
             if self.parse.columns.rows < self.parse.columns.capacity and done < size and \
@@ -442,16 +541,20 @@ cdef class Parser:
         was closed and no whole line is left in it ("ended"). Raises MemoryError."""
         cdef timespec until
         cdef bint ended
+        cdef size_t size
+        cdef const uint8_t *data
         cdef Progress progress
         self.enter()
         try:
             with nogil:
                 until = deadline_after(timeout_ms)
                 progress = pull_lines(self.parse, &ring.state, &until, &ended)
+            if progress > FULL:
+                until = deadline_after(0)
+                data = ring_data(&ring.state, 0, &until, &size, &ended)
+                self.refuse(progress, data, size)
         finally:
             self.busy = False
-        if progress == NO_MEMORY:
-            raise MemoryError(f"parser: no memory after {self.parse.events} calls; what was taken is kept")
         return "ended" if ended else "full" if progress == FULL else "waiting"
 
     def finish(self, Ring ring=None):
@@ -480,11 +583,16 @@ cdef class Parser:
         try:
             for i in range(len(self.process_pids), ledger.count):
                 self.process_pids.append(ledger.processes[i].pid)
-                self.process_starts.append(ledger.processes[i].start_us)
+                self.process_starts.append(
+                    ledger.processes[i].start // 1000 if self.parse.format == 2 else ledger.processes[i].start)
+                if self.parse.format == 2:
+                    self.process_facts.append(
+                        (ledger.processes[i].uid, ledger.processes[i].cgroup, ledger.processes[i].parent))
             for i in range(len(self.names), self.parse.names.count):
                 self.names.append(comm_bytes(self.parse.names.comms[i]))
             losses = [(self.parse.spans[i].time_us, self.parse.spans[i].events) for i in range(self.parse.span_count)]
-            if not self.new_columns(&columns):
+            ended = self.newly_ended()
+            if not self.new_columns(&columns, self.parse.columns.wide):
                 raise MemoryError(f"parser: no memory for the next {self.rows} calls; what was taken is kept")
             ledger_fold(ledger)
             batch.columns = self.parse.columns
@@ -494,6 +602,8 @@ cdef class Parser:
             batch.name_count = self.parse.names.count
             batch.process_pids = self.process_pids
             batch.process_starts = self.process_starts
+            batch.process_facts = self.process_facts
+            batch.ended = ended
             batch.names = self.names
             batch.losses = losses
             self.parse.columns = columns
@@ -505,13 +615,26 @@ cdef class Parser:
             self.busy = False
         return batch
 
+    cdef list newly_ended(self):
+        """(local process id, time of its last line) of the processes that ended in the open batch."""
+        cdef uint32_t i
+        cdef Process *process
+        ended = []
+        for i in range(self.parse.ledger.active):
+            process = &self.parse.ledger.processes[self.parse.ledger.activities[i].process]
+            if process.ended and self.parse.format == 2 and process.activity == i + 1:
+                ended.append((self.parse.ledger.activities[i].process, process.held_us))
+        return ended
+
     def end(self, pids):
         """These processes have ended: the next call under such a pid is another process's, begun with that call."""
+        cdef uint32_t i
         self.enter()
         try:
             for pid in pids:
-                if 0 <= pid <= PID_MAX and self.parse.ledger.by_pid[<uint32_t> pid]:
-                    self.parse.ledger.by_pid[<uint32_t> pid] = PID_ENDED
+                i = self.parse.ledger.by_pid[<uint32_t> pid] if 0 <= pid <= PID_MAX else 0
+                if i:
+                    self.parse.ledger.processes[i - 1].ended = True
         finally:
             self.busy = False
 
@@ -521,10 +644,12 @@ cdef class Parser:
         cdef uint32_t i
         cdef Process *process
         cdef Activity *activity
+        cdef bint wide = self.parse.columns.wide
         self.enter()
         try:
             totals = [[p.pid, comm_bytes(p.comm), integer(p.requested), integer(p.released), p.requests, p.releases,
-                       p.first_us, p.last_us] for p in ledger.processes[:ledger.count]]
+                       p.failed, p.first_us, p.last_us, p.vm if wide else None, p.rss if wide else None, bool(p.ended)]
+                      for p in ledger.processes[:ledger.count]]
             for i in range(ledger.active):
                 activity = &ledger.activities[i]
                 row = totals[activity.process]
@@ -532,8 +657,9 @@ cdef class Parser:
                 row[3] += integer(activity.released)
                 row[4] += activity.requests
                 row[5] += activity.releases
-                row[6] = min(row[6], activity.first_us)
-                row[7] = max(row[7], activity.last_us)
+                row[6] += activity.failed
+                row[7] = min(row[7], activity.first_us)
+                row[8] = max(row[8], activity.last_us)
         finally:
             self.busy = False
         return [LedgerRow(*row) for row in totals]

@@ -6,7 +6,11 @@ from typing import Literal, NamedTuple, final
 from typing_extensions import Buffer
 
 CALLS: tuple[str, ...]
-"""The name of each call code, as a line says it: `CALLS[0] == "mmap2"`, `CALLS[1] == "munmap"`."""
+"""The name of each call code, as a line says it: mmap2 (format 1), munmap, mmap, mremap, brk, shmat, shmdt, and the
+life cycle: fork, exec, exit."""
+
+KINDS: tuple[str, ...]
+"""The name of each kind of mapping: none, anonymous, file, reserved."""
 
 SCANS: tuple[str, ...]
 """The ways this processor can look for newlines, the best first. All give the same result."""
@@ -20,8 +24,15 @@ class LedgerRow(NamedTuple):
     released: int
     requests: int  # mmap-like calls
     releases: int  # munmap-like calls
+    failed: int  # calls that failed; format 1 does not say
     first_us: int  # microseconds since the epoch
     last_us: int
+    vm: int | None  # bytes, as of its latest line; None in format 1
+    resident: int | None
+    ended: bool
+
+class FormatError(ValueError):
+    """The stream's header names a format that this memtap does not know."""
 
 @final
 class Ring:
@@ -77,6 +88,12 @@ class Parser:
     """
 
     def __init__(self, *, rows: int = ..., scan: str = ...) -> None: ...
+    @property
+    def format(self) -> Literal[0, 1, 2]:
+        """0 until the first line that says."""
+    @property
+    def header(self) -> bytes:
+        """Format 2: the stream's first line. Empty in format 1."""
     @property
     def lines(self) -> int: ...
     @property
@@ -144,8 +161,18 @@ class Batch:
     @property
     def process_pids(self) -> Sequence[int]: ...
     @property
+    def process_facts(self) -> Sequence[tuple[int, int, int]]:
+        """Format 2: (uid, cgroup, pid of the parent or 0) when first seen. Empty in format 1."""
+    @property
+    def ended(self) -> list[tuple[int, int]]:
+        """Format 2: (local process id, time in microseconds) of the processes that ended in this batch."""
+    @property
+    def wide(self) -> bool:
+        """Whether the calls are of format 2: then there are the columns below that may be None."""
+    @property
     def process_starts(self) -> Sequence[int]:
-        """Microseconds since the epoch; 0: format 1 does not say. Of a pid reused after `end`, its first call."""
+        """With the pid, the process's identity. Format 2: microseconds since boot. Format 1: 0, or of a pid reused after
+        `end` the time of its first call, microseconds since the epoch."""
     @property
     def names(self) -> Sequence[bytes]: ...
     @property
@@ -169,12 +196,28 @@ class Batch:
     @property
     def length(self) -> memoryview:
         """uint64, bytes asked for."""
+    @property
+    def freed(self) -> memoryview | None:
+        """uint64, bytes given back."""
+    @property
+    def errno(self) -> memoryview | None:
+        """uint16, 0: granted."""
+    @property
+    def kind(self) -> memoryview | None:
+        """uint8, an index into KINDS."""
+    @property
+    def vm(self) -> memoryview | None:
+        """uint64, the process's mapped bytes after the call."""
+    @property
+    def resident(self) -> memoryview | None:
+        """uint64, its bytes in RAM after the call."""
     def __len__(self) -> int: ...
     def __arrow_c_schema__(self) -> object: ...
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
     def events(self, process_ids: Buffer, name_ids: Buffer, first_id: int) -> ArrowTable:
-        """The calls with a store's ids: id, time_us uint64, process_id, name_id uint32, call uint8, length uint64.
+        """The calls with a store's ids: id, time_us uint64, process_id, name_id uint32, call uint8, length uint64;
+        if `wide`: freed uint64, errno uint16, kind uint8, vm uint64 too.
 
         The maps are uint32 arrays, map[local id] = the store's id; ids count up from `first_id`. ValueError for a
         map that is too short.
@@ -183,7 +226,8 @@ class Batch:
         """The same columns as LOAD DATA text: a tab between fields, a newline after each row."""
     def activity(self, process_ids: Buffer, name_ids: Buffer) -> ArrowTable:
         """Sums of this batch by process and second: process_id, name_id uint32, second uint64 (since the epoch),
-        requested, released decimal128(38, 0) (bytes), requests, releases uint32, first_us, last_us uint64.
+        requested, released decimal128(38, 0) (bytes), requests, releases uint32, first_us, last_us uint64; if `wide`:
+        failed uint32, vm, resident uint64 (bytes, as of the second's last call) too.
 
         A pair of process and second may occur more than once.
         """

@@ -5,7 +5,9 @@ One extension made of several files: Cython does not look for a sibling's .pxd t
 
 include "system.pxi"    # what is needed of C and Linux
 include "digits.pxi"    # decimal numbers in text
-include "record.pxi"    # format 1: one line to one record
+include "record.pxi"    # what a line says, whatever its format
+include "format1.pxi"   # format 1: one line to one record
+include "format2.pxi"   # format 2: one line to one record
 include "notice.pxi"    # what a tap says about itself
 include "names.pxi"     # comms to ids
 include "ledger.pxi"    # exact totals per process

@@ -38,6 +38,14 @@ cdef inline bint number(const uint8_t *text, size_t size, uint64_t *value) noexc
     return True
 
 
+cdef inline size_t digits_after(const uint8_t *start, const uint8_t *end) noexcept nogil:
+    """How many bytes from `start` on are digits."""
+    cdef const uint8_t *p = start
+    while p < end and <uint8_t> (p[0] - c'0') <= 9:
+        p += 1
+    return p - start
+
+
 cdef inline size_t digits_before(const uint8_t *start, const uint8_t *end) noexcept nogil:
     """How many bytes before `end` are digits, looking back to `start` at most."""
     cdef const uint8_t *p = end

@@ -4,18 +4,23 @@
 # its activities into the processes and hands them to the batch, so nothing is summed twice. A process is found
 # by its pid through a table of all possible pids: 16 MB of address space, of which the kernel backs what is used.
 
-cdef enum:
-    PID_ENDED = 0xffffffff  # the process that had this pid has ended: its next call is another process's
-
 cdef struct Process:
     Comm comm             # the latest
     uint32_t name         # its id
     uint32_t pid
     uint32_t activity     # the latest activity in the open batch + 1; 0: none
-    uint32_t reserved
-    uint64_t start_us     # 0: format 1 does not say; of a reused pid, its first call
+    uint32_t before       # local id + 1 of the process that had this pid before; 0: none
+    uint64_t start        # format 2: nanoseconds since boot; format 1: 0, or of a reused pid its first call's time
+    uint64_t cgroup
+    uint64_t vm           # bytes, as of held_us
+    uint64_t rss
+    uint64_t held_us
+    uint32_t uid
+    uint32_t parent       # pid; 0: nobody said
+    bint ended
     uint64_t requests     # calls, as of the last sealed batch, like all below
     uint64_t releases
+    uint64_t failed
     uint64_t first_us
     uint64_t last_us
     u128 requested        # bytes
@@ -27,13 +32,16 @@ cdef struct Activity:
     uint64_t second_us    # where its second begins
     uint64_t first_us
     uint64_t last_us
+    uint64_t vm           # bytes, as of its latest call; 0 in format 1
+    uint64_t rss
     uint32_t requests     # calls
     uint32_t releases
+    uint32_t failed
     uint32_t process      # local id
     uint32_t name         # local id of the latest comm
 
 cdef struct Ledger:
-    uint32_t *by_pid      # local process id + 1; 0: not seen; PID_ENDED
+    uint32_t *by_pid      # local process id + 1 of the latest process; 0: none was seen
     Process *processes    # by local id
     uint32_t count
     uint32_t capacity
@@ -77,21 +85,41 @@ cdef bint ledger_room(Ledger *ledger) noexcept nogil:
     return True
 
 
-cdef inline uint32_t ledger_process(Ledger *ledger, const Record *record) noexcept nogil:
-    """The local id of a record's process. There must be room for one more."""
-    cdef uint32_t i = ledger.by_pid[record.pid]
-    cdef Process *process
-    if expect_true(i != 0 and i != <uint32_t> PID_ENDED):
-        return i - 1
-    process = &ledger.processes[ledger.count]
+cdef uint32_t ledger_new(Ledger *ledger, const Record *record, uint64_t start, uint32_t before) noexcept nogil:
+    """A new process under a record's pid. There must be room for one more."""
+    cdef Process *process = &ledger.processes[ledger.count]
     memset(process, 0, sizeof(Process))
     process.pid = record.pid
-    process.start_us = record.time_us if i else 0
+    process.start = start
+    process.before = before
     process.name = <uint32_t> -1
     process.first_us = <uint64_t> -1
     ledger.count += 1
     ledger.by_pid[record.pid] = ledger.count
     return ledger.count - 1
+
+
+cdef inline uint32_t ledger_process(Ledger *ledger, const Record *record) noexcept nogil:
+    """The local id of a format-1 record's process. There must be room for one more."""
+    cdef uint32_t i = ledger.by_pid[record.pid]
+    if expect_true(i != 0 and not ledger.processes[i - 1].ended):
+        return i - 1
+    return ledger_new(ledger, record, record.time_us if i else 0, i)
+
+
+cdef inline uint32_t ledger_process2(Ledger *ledger, const Record *record) noexcept nogil:
+    """The local id of a format-2 record's process. There must be room for one more.
+
+    Lines of two processors may change places: a line of a process that has ended may come after the first one of
+    the next process with its pid, and still counts for its own.
+    """
+    cdef uint32_t latest = ledger.by_pid[record.pid]
+    cdef uint32_t i = latest
+    while i:
+        if expect_true(ledger.processes[i - 1].start == record.start_ns):
+            return i - 1
+        i = ledger.processes[i - 1].before
+    return ledger_new(ledger, record, record.start_ns, latest)
 
 
 cdef Activity *ledger_activity(Ledger *ledger, uint32_t process, uint64_t time_us) noexcept nogil:
@@ -107,28 +135,63 @@ cdef Activity *ledger_activity(Ledger *ledger, uint32_t process, uint64_t time_u
     return activity
 
 
-cdef inline void ledger_add(Ledger *ledger, uint32_t i, const Record *record) noexcept nogil:
-    """One call of process `i`. There must be room for one more activity."""
+cdef inline Activity *ledger_touch(Ledger *ledger, uint32_t i, uint64_t time_us) noexcept nogil:
+    """The activity for a call of process `i`. There must be room for one more."""
     cdef Process *process = &ledger.processes[i]
     cdef Activity *activity
     if process.activity:
         activity = &ledger.activities[process.activity - 1]
-        # unsigned: a time before the second wraps round and is not below a million either
-        if record.time_us - activity.second_us >= 1000000:
-            activity = ledger_activity(ledger, i, record.time_us)
+        if time_us < activity.second_us or time_us - activity.second_us >= 1000000:
+            activity = ledger_activity(ledger, i, time_us)
     else:
-        activity = ledger_activity(ledger, i, record.time_us)
+        activity = ledger_activity(ledger, i, time_us)
+    if time_us < activity.first_us:
+        activity.first_us = time_us
+    if time_us > activity.last_us:
+        activity.last_us = time_us
+    activity.name = process.name
+    return activity
+
+
+cdef inline void ledger_add(Ledger *ledger, uint32_t i, const Record *record) noexcept nogil:
+    """One format-1 call of process `i`: all that was asked for counts. There must be room for one more activity."""
+    cdef Activity *activity = ledger_touch(ledger, i, record.time_us)
     if record.call == CALL_MMAP2:
         activity.requested += record.length
         activity.requests += 1
     else:
         activity.released += record.length
         activity.releases += 1
-    if record.time_us < activity.first_us:
-        activity.first_us = record.time_us
-    if record.time_us > activity.last_us:
-        activity.last_us = record.time_us
-    activity.name = process.name
+
+
+cdef inline void ledger_add2(Ledger *ledger, uint32_t i, const Record *record) noexcept nogil:
+    """One format-2 line of process `i`: what was granted and given back. There must be room for one more activity."""
+    cdef Process *process = &ledger.processes[i]
+    cdef Activity *activity = ledger_touch(ledger, i, record.time_us)
+    if record.time_us >= activity.last_us:
+        activity.vm = record.vm
+        activity.rss = record.rss
+    if record.time_us >= process.held_us:
+        process.vm = record.vm
+        process.rss = record.rss
+        process.held_us = record.time_us
+    process.uid = record.uid
+    process.cgroup = record.cgroup
+    if record.error:
+        activity.failed += 1
+    elif record.call == CALL_FORK:
+        process.parent = <uint32_t> record.detail
+    elif record.call == CALL_EXIT:
+        process.ended = True
+    elif record.call == CALL_MUNMAP or record.call == CALL_SHMDT:
+        activity.released += record.freed
+        activity.releases += 1
+    elif record.freed > record.length:  # mremap or brk that shrank
+        activity.released += record.freed - record.length
+        activity.releases += 1
+    elif record.call != CALL_EXEC:
+        activity.requested += record.length - record.freed
+        activity.requests += 1
 
 
 cdef void ledger_fold(Ledger *ledger) noexcept nogil:
@@ -143,6 +206,7 @@ cdef void ledger_fold(Ledger *ledger) noexcept nogil:
         process.released += activity.released
         process.requests += activity.requests
         process.releases += activity.releases
+        process.failed += activity.failed
         if activity.first_us < process.first_us:
             process.first_us = activity.first_us
         if activity.last_us > process.last_us:

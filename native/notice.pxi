@@ -20,3 +20,12 @@ cdef Notice read_notice(const uint8_t *line, size_t size, uint64_t *lost) noexce
         if memcmp(end - 9, b" probe...", 9) == 0:
             return NOTICE if number(line + 10, size - 19, &probes) else NO_NOTICE
     return NO_NOTICE
+
+
+cdef inline bint is_header(const uint8_t *line, size_t size) noexcept nogil:
+    """Whether a line is the header of a format, known or not."""
+    return size >= 16 and memcmp(line, b"memtap: format=", 15) == 0
+
+
+cdef inline bint is_header_2(const uint8_t *line, size_t size) noexcept nogil:
+    return size >= 17 and memcmp(line, b"memtap: format=2,", 17) == 0

@@ -5,6 +5,7 @@ cdef enum:
     SAMPLE_BYTES = 160      # of each
     LOST_SPANS = 256        # losses told apart in one batch; later ones are added to the last
     CARRY_MAX = 64 << 10    # bytes of a line that `feed` got in pieces; no record has 200
+    HEADER_MAX = 1024       # bytes of a header
     SLICE = 256 << 10       # bytes parsed before the ring hears that there is room: fits the second-level cache
     PARTS_MAX = 16          # lines one broken record can have: a comm holds at most 15 newlines
 
@@ -12,6 +13,7 @@ cdef enum Progress:
     CLEAR = 0               # every whole line is taken
     FULL = 1                # the columns are full
     NO_MEMORY = 2
+    OTHER_FORMAT = 3        # the header names a version that this memtap does not know
 
 cdef struct Sample:
     uint32_t size
@@ -23,6 +25,9 @@ cdef struct Lost:
 
 cdef struct Parse:
     scan_function *scan
+    int format              # 1, 2; 0: no line but notices has come yet
+    uint32_t header_size
+    uint8_t header[HEADER_MAX]
     Columns columns
     Names names
     Ledger ledger
@@ -67,19 +72,28 @@ cdef void lost_events(Parse *parse, uint64_t events) noexcept nogil:
     span.events += events
 
 
-cdef void other_line(Parse *parse, const uint8_t *line, size_t size, Reject why) noexcept nogil:
-    """A line that is not a record: a notice of the tap, or rejected.
+cdef bint take_notice(Parse *parse, const uint8_t *line, size_t size) noexcept nogil:
+    """Counts a line in which the tap speaks of itself. False where it is none."""
+    cdef uint64_t lost = 0
+    cdef Notice notice = read_notice(line, size, &lost)
+    if notice == NOTICE_LOST:
+        lost_events(parse, lost)
+    parse.notices += notice != NO_NOTICE
+    return notice != NO_NOTICE
+
+
+cdef void other_line1(Parse *parse, const uint8_t *line, size_t size, Reject why) noexcept nogil:
+    """A line of format 1 that is not a record: a notice of the tap, or rejected.
 
     Between a record's broken beginning and its end a comm speaks, not the tap: a notice there is not believed.
     """
-    cdef uint64_t lost = 0
-    cdef Notice notice = read_notice(line, size, &lost)
-    if notice != NO_NOTICE and parse.parts == 0:
-        parse.notices += 1
-        if notice == NOTICE_LOST:
-            lost_events(parse, lost)
-        return
-    reject_line(parse, line, size, REJECT_PART if notice != NO_NOTICE else why)
+    cdef uint64_t lost
+    if parse.parts == 0:
+        if take_notice(parse, line, size):
+            return
+    elif read_notice(line, size, &lost) != NO_NOTICE:
+        why = REJECT_PART
+    reject_line(parse, line, size, why)
     if closes_record(line, size) or parse.parts == PARTS_MAX:
         parse.parts = 0
     elif opens_record(line, size):
@@ -88,34 +102,50 @@ cdef void other_line(Parse *parse, const uint8_t *line, size_t size, Reject why)
         parse.parts += 1
 
 
-cdef inline bint take_record(Parse *parse, const Record *record) noexcept nogil:
-    """One event into columns and ledger. False, and nothing changed, where memory is short."""
-    cdef Columns *columns = &parse.columns
-    cdef size_t row = columns.rows
-    cdef uint32_t i
-    cdef Process *process
+cdef void other_line2(Parse *parse, const uint8_t *line, size_t size, Reject why) noexcept nogil:
+    """A line of format 2 that is not a record: a notice of the tap, its header once more, or rejected."""
+    if take_notice(parse, line, size):
+        return
+    if size == parse.header_size and memcmp(line, parse.header, size) == 0:
+        parse.notices += 1
+        return
+    reject_line(parse, line, size, REJECT_HEADER if is_header(line, size) else why)
+
+
+cdef inline bint make_room(Parse *parse) noexcept nogil:
+    """Room for one more process, activity and name. False, and nothing changed, where memory is short."""
     if parse.ledger.count == parse.ledger.capacity or parse.ledger.active == parse.ledger.active_capacity:
         if not ledger_room(&parse.ledger):
             return False
-    if parse.names.count == parse.names.capacity:
-        if not names_grow(&parse.names):
-            return False
-    i = ledger_process(&parse.ledger, record)
-    process = &parse.ledger.processes[i]
+    return parse.names.count < parse.names.capacity or names_grow(&parse.names)
+
+
+cdef inline void take_record(Parse *parse, const Record *record, bint second) noexcept nogil:
+    """One event into columns and ledger. There must be room. `second`: it is in format 2."""
+    cdef Columns *columns = &parse.columns
+    cdef size_t row = columns.rows
+    cdef uint32_t i = ledger_process2(&parse.ledger, record) if second else ledger_process(&parse.ledger, record)
+    cdef Process *process = &parse.ledger.processes[i]
     if process.comm.low != record.comm.low or process.comm.high != record.comm.high or process.name == <uint32_t> -1:
         process.comm = record.comm
         process.name = names_intern(&parse.names, record.comm)
-    ledger_add(&parse.ledger, i, record)
     columns.time_us[row] = record.time_us
     columns.length[row] = record.length
     columns.pid[row] = record.pid
     columns.process[row] = i
     columns.name[row] = process.name
     columns.call[row] = <uint8_t> record.call
+    if second:
+        columns.freed[row] = record.freed
+        columns.vm[row] = record.vm
+        columns.rss[row] = record.rss
+        columns.error[row] = <uint16_t> record.error
+        columns.kind[row] = <uint8_t> record.kind
+        ledger_add2(&parse.ledger, i, record)
+    else:
+        ledger_add(&parse.ledger, i, record)
     columns.rows = row + 1
     parse.last_us = record.time_us
-    parse.parts = 0
-    return True
 
 
 cdef size_t skip_line(Parse *parse, const uint8_t *data, size_t size) noexcept nogil:
@@ -129,33 +159,63 @@ cdef size_t skip_line(Parse *parse, const uint8_t *data, size_t size) noexcept n
     return newline + 1 - data
 
 
-cdef Progress take_block(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t count,
-                         const uint8_t **line) noexcept nogil:
+cdef inline Progress take_block(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t count,
+                                const uint8_t **line, bint second) noexcept nogil:
     """Takes `count` lines; the first begins at `line`, each ends at an offset from `scan`."""
     cdef const uint8_t *p = line[0]
-    cdef const uint8_t *newline
+    cdef size_t size
     cdef Record record
     cdef Reject reject
     cdef Progress progress = CLEAR
     cdef size_t i
     for i in range(count):
-        newline = scan + newlines[i]
-        reject = read_record(p, newline - p, &record)
+        size = scan + newlines[i] - p
+        reject = read_format2(p, size, &record) if second else read_format1(p, size, &record)
         if expect_true(reject == WHOLE):
             if parse.columns.rows == parse.columns.capacity:
                 progress = FULL
                 count = i
                 break
-            if not take_record(parse, &record):
+            if not make_room(parse):
                 progress = NO_MEMORY
                 count = i
                 break
+            take_record(parse, &record, second)
+            parse.parts = 0
+        elif second:
+            other_line2(parse, p, size, reject)
         else:
-            other_line(parse, p, newline - p, reject)
-        p = newline + 1
+            other_line1(parse, p, size, reject)
+        p += size + 1
     parse.lines += count
     line[0] = p
     return progress
+
+
+cdef Progress find_format(Parse *parse, const uint8_t **line, const uint8_t *end) noexcept nogil:
+    """Takes notices and the header. Afterwards the format is known, or no whole line is left."""
+    cdef const uint8_t *newline
+    cdef size_t size
+    while parse.format == 0:
+        newline = <const uint8_t *> memchr(line[0], c'\n', end - line[0])
+        if newline == NULL:
+            return CLEAR
+        size = newline - line[0]
+        if is_header(line[0], size):
+            if not is_header_2(line[0], size) or size > HEADER_MAX:
+                return OTHER_FORMAT
+            if not columns_widen(&parse.columns):
+                return NO_MEMORY
+            memcpy(parse.header, line[0], size)
+            parse.header_size = <uint32_t> size
+            parse.notices += 1
+            parse.format = 2
+        elif not take_notice(parse, line[0], size):
+            parse.format = 1
+            return CLEAR
+        parse.lines += 1
+        line[0] = newline + 1
+    return CLEAR
 
 
 cdef Progress take_lines(Parse *parse, const uint8_t *data, size_t size, size_t *used) noexcept nogil:
@@ -165,14 +225,20 @@ cdef Progress take_lines(Parse *parse, const uint8_t *data, size_t size, size_t 
     cdef const uint8_t *end = data + size
     cdef Progress progress = CLEAR
     cdef size_t rows = parse.columns.rows
-    cdef size_t block
+    cdef size_t block, count
     cdef uint16_t newlines[SCAN_OFFSETS]
     if parse.skipping:
         line += skip_line(parse, line, size)
+    if parse.format == 0 and not parse.skipping:
+        progress = find_format(parse, &line, end)
     scan = line
-    while scan < end and progress == CLEAR:
+    while scan < end and progress == CLEAR and parse.format:
         block = end - scan if end - scan < SCAN_BLOCK else SCAN_BLOCK
-        progress = take_block(parse, scan, newlines, parse.scan(scan, block, newlines), &line)
+        count = parse.scan(scan, block, newlines)
+        if parse.format == 1:
+            progress = take_block(parse, scan, newlines, count, &line, False)
+        else:
+            progress = take_block(parse, scan, newlines, count, &line, True)
         scan += block
     used[0] = line - data
     parse.events += parse.columns.rows - rows

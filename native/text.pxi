@@ -9,8 +9,8 @@ cdef extern from *:
     const char *memtap_pairs
 
 cdef enum:
-    EVENT_TEXT_MAX = 90      # 3 numbers of 20 digits, 2 of 10, one of 3, and 6 separators, less 1
-    ACTIVITY_TEXT_MAX = 190  # 2 of 39, 3 of 20, 4 of 10, 9 separators
+    EVENT_TEXT_MAX = 150     # 5 numbers of 20 digits, 2 of 10, one of 5, two of 3, and 10 separators
+    ACTIVITY_TEXT_MAX = 250  # 2 of 39, 5 of 20, 5 of 10, 12 separators
 
 
 cdef inline char *put_pair(char *p, uint64_t value) noexcept nogil:
@@ -79,13 +79,18 @@ cdef char *put_events(char *p, const Columns *columns, const uint32_t *process_i
         p = put_tab(put(p, name_ids[columns.name[i]]))
         p = put_tab(put_small(p, columns.call[i]))
         p = put(p, columns.length[i])
+        if columns.wide:
+            p = put(put_tab(p), columns.freed[i])
+            p = put_small(put_tab(p), columns.error[i])
+            p = put_small(put_tab(p), columns.kind[i])
+            p = put(put_tab(p), columns.vm[i])
         p[0] = c'\n'
         p += 1
     return p
 
 
 cdef char *put_activities(char *p, const Activity *activities, size_t count, const uint32_t *process_ids,
-                          const uint32_t *name_ids) noexcept nogil:
+                          const uint32_t *name_ids, bint wide) noexcept nogil:
     cdef size_t i
     cdef const Activity *activity
     for i in range(count):
@@ -99,6 +104,10 @@ cdef char *put_activities(char *p, const Activity *activities, size_t count, con
         p = put_tab(put(p, activity.releases))
         p = put_tab(put(p, activity.first_us))
         p = put(p, activity.last_us)
+        if wide:
+            p = put(put_tab(p), activity.failed)
+            p = put(put_tab(p), activity.vm)
+            p = put(put_tab(p), activity.rss)
         p[0] = c'\n'
         p += 1
     return p

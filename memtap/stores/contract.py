@@ -90,7 +90,8 @@ class CallFilter:
     process_id: int | None = None
     pid: int | None = None
     name: bytes | None = None  # the exact comm
-    call: str | None = None  # mmap2, munmap, …
+    call: str | None = None  # one of memtap.native.CALLS
+    failed: bool | None = None  # True: only calls that failed, False: only those that did not
     from_us: int | None = None  # inclusive
     to_us: int | None = None  # exclusive
     min_length: int | None = None  # bytes, inclusive
@@ -107,6 +108,11 @@ class CallRow:
     name: bytes
     call: str
     length: int  # bytes
+    # what only format 2 says; None for a call of format 1
+    freed: int | None = None  # bytes given back
+    errno: int | None = None  # 0: granted
+    kind: str | None = None  # one of memtap.native.KINDS
+    vm: int | None = None  # the process's mapped bytes after the call
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class ProcessRow:
     id: int
     host: str
     pid: int
-    start_us: int  # 0 where no tap has said
+    start_us: int  # with the pid, its identity: microseconds since boot; format 1: see Batch.process_starts
     name: bytes  # the latest comm
     requested: int  # bytes; Python integers, as sums may pass 2^64
     released: int
@@ -125,8 +131,12 @@ class ProcessRow:
     first_us: int
     last_us: int
     ended_us: int | None  # None: not known to have ended
-    vm: int | None = None  # bytes; None where no tap has said
+    failed: int = 0  # calls that failed; format 1 does not say
+    vm: int | None = None  # bytes, the kernel's own number at its latest call; None where no tap has said
     resident: int | None = None
+    uid: int | None = None
+    cgroup: int | None = None  # id
+    parent: int | None = None  # pid
 
     @property
     def balance(self) -> int:
@@ -143,6 +153,7 @@ class Totals:
     requests: int
     releases: int
     processes: int  # how many processes made a call
+    failed: int = field(default=0, kw_only=True)  # calls that failed; format 1 does not say
     first_us: int | None  # None: no call
     last_us: int | None
 

@@ -1,0 +1,294 @@
+# Format 2, one line: stap/FORMAT.md has the grammar. Fields have a fixed order and the name is encoded, so a line is
+# read from left to right in one pass.
+
+cdef extern from *:
+    """
+    static const uint64_t memtap_ten_to[9] =
+        {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    """
+    const uint64_t *memtap_ten_to
+
+
+cdef inline const uint8_t *take_number(const uint8_t *p, const uint8_t *end, uint64_t *value) noexcept nogil:
+    """Reads a number; returns where it ends, or NULL."""
+    cdef uint64_t high
+    cdef uint64_t low
+    cdef uint64_t others
+    cdef size_t size
+    if end - p < 16:
+        size = digits_after(p, end)
+        return p + size if number(p, size, value) else NULL
+    high = load64(p) ^ <uint64_t> 0x3030303030303030
+    others = not_digits(high)
+    if others != 0:
+        size = __builtin_ctzll(others) >> 3
+        value[0] = eight_digits(high << (64 - 8 * size)) if size else 0
+        return p + size if size else NULL
+    low = load64(p + 8) ^ <uint64_t> 0x3030303030303030
+    others = not_digits(low)
+    if others != 0:
+        size = __builtin_ctzll(others) >> 3
+        value[0] = eight_digits(high)
+        if size:
+            value[0] = value[0] * memtap_ten_to[size] + eight_digits(low << (64 - 8 * size))
+        return p + 8 + size
+    size = digits_after(p, end)
+    return p + size if number(p, size, value) else NULL
+
+
+cdef inline const uint8_t *take_label(const uint8_t *p, const uint8_t *end, const char *label,
+                                      size_t size) noexcept nogil:
+    """Skips a label that has to stand here; returns where it ends, or NULL."""
+    if <size_t> (end - p) < size or memcmp(p, label, size) != 0:
+        return NULL
+    return p + size
+
+
+cdef inline const uint8_t *take_field(const uint8_t *p, const uint8_t *end, const char *label, size_t size,
+                                      uint64_t most, uint64_t *value) noexcept nogil:
+    """Reads a label and a number up to `most`; returns where it ends, or NULL. A NULL `p` stays NULL."""
+    if p == NULL:
+        return NULL
+    p = take_label(p, end, label, size)
+    if p == NULL:
+        return NULL
+    p = take_number(p, end, value)
+    return p if p != NULL and value[0] <= most else NULL
+
+
+cdef inline const uint8_t *take_kind(const uint8_t *p, const uint8_t *end, uint32_t *kind) noexcept nogil:
+    p = take_label(p, end, b", kind=", 7)
+    if p == NULL or end - p < 10:
+        return NULL
+    if p[0] == c'a' and memcmp(p, b"anonymous", 9) == 0:
+        kind[0] = KIND_ANONYMOUS
+        return p + 9
+    if p[0] == c'f' and memcmp(p, b"file", 4) == 0:
+        kind[0] = KIND_FILE
+        return p + 4
+    if p[0] == c'n' and memcmp(p, b"none", 4) == 0:
+        kind[0] = KIND_NONE
+        return p + 4
+    if p[0] == c'r' and memcmp(p, b"reserved", 8) == 0:
+        kind[0] = KIND_RESERVED
+        return p + 8
+    return NULL
+
+
+cdef inline const uint8_t *take_call(const uint8_t *p, uint32_t *call) noexcept nogil:
+    """Reads a call and `: pid=`; returns where the number begins, or NULL. 12 bytes must be readable."""
+    if memcmp(p, b"mmap: pid=", 10) == 0:
+        call[0] = CALL_MMAP
+        return p + 10
+    if memcmp(p, b"munmap: pid=", 12) == 0:
+        call[0] = CALL_MUNMAP
+        return p + 12
+    if memcmp(p, b"brk: pid=", 9) == 0:
+        call[0] = CALL_BRK
+        return p + 9
+    if memcmp(p, b"mremap: pid=", 12) == 0:
+        call[0] = CALL_MREMAP
+        return p + 12
+    if memcmp(p, b"fork: pid=", 10) == 0:
+        call[0] = CALL_FORK
+        return p + 10
+    if memcmp(p, b"exec: pid=", 10) == 0:
+        call[0] = CALL_EXEC
+        return p + 10
+    if memcmp(p, b"exit: pid=", 10) == 0:
+        call[0] = CALL_EXIT
+        return p + 10
+    if memcmp(p, b"shmat: pid=", 11) == 0:
+        call[0] = CALL_SHMAT
+        return p + 11
+    if memcmp(p, b"shmdt: pid=", 11) == 0:
+        call[0] = CALL_SHMDT
+        return p + 11
+    return NULL
+
+
+cdef inline bint hex_word(uint64_t word, uint32_t *value) noexcept nogil:
+    """Eight lower-case hexadecimal digits to four bytes, in order. False where one is none."""
+    cdef uint64_t high = <uint64_t> 0x8080808080808080
+    cdef uint64_t letters
+    cdef uint64_t digits
+    # x + (0x80 - c) has its high bit set where x >= c, and carries nothing: x is below 0x80
+    letters = (word + <uint64_t> 0x1f1f1f1f1f1f1f1f) & ~(word + <uint64_t> 0x1919191919191919)  # a to f
+    digits = (word + <uint64_t> 0x5050505050505050) & ~(word + <uint64_t> 0x4646464646464646)  # 0 to 9
+    if word & high or (letters | digits) & high != high:
+        return False
+    word = (word & <uint64_t> 0x0f0f0f0f0f0f0f0f) + ((letters & high) >> 7) * 9
+    word = ((word << 4) | (word >> 8)) & <uint64_t> 0x00ff00ff00ff00ff
+    word = (word | (word >> 8)) & <uint64_t> 0x0000ffff0000ffff
+    value[0] = <uint32_t> (word | (word >> 16))
+    return True
+
+
+cdef inline uint64_t until_nul(uint64_t word, bint *ended) noexcept nogil:
+    """The bytes of a word before its first NUL; what follows it is nothing."""
+    cdef uint64_t nul = (word - <uint64_t> 0x0101010101010101) & ~word & <uint64_t> 0x8080808080808080
+    if nul == 0:
+        return word
+    ended[0] = True
+    return word & below(__builtin_ctzll(nul) >> 3)
+
+
+cdef inline bint read_hex_comm(const uint8_t *p, Comm *comm) noexcept nogil:
+    """32 hexadecimal digits: the comm's 16 bytes. False where they are no comm."""
+    cdef uint32_t words[4]
+    cdef bint ended = False
+    cdef int i
+    for i in range(4):
+        if not hex_word(load64(p + 8 * i), &words[i]):
+            return False
+    comm.low = until_nul(words[0] | (<uint64_t> words[1] << 32), &ended)
+    comm.high = 0
+    if not ended:
+        comm.high = until_nul(words[2] | (<uint64_t> words[3] << 32), &ended)
+    return ended
+
+
+cdef inline int32_t hex_digit(uint8_t c) noexcept nogil:
+    if <uint8_t> (c - c'0') <= 9:
+        return c - c'0'
+    c |= 0x20
+    return c - c'a' + 10 if c'a' <= c <= c'f' else -1
+
+
+cdef const uint8_t *put_utf8(uint8_t *out, size_t *size, uint32_t code) noexcept nogil:
+    """Appends a code point to a comm of `size` bytes. NULL where it is none, or does not fit."""
+    cdef size_t at = size[0]
+    cdef size_t length = 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4
+    if code == 0 or code > 0x10ffff or 0xd800 <= code <= 0xdfff or at + length > COMM_MAX:
+        return NULL
+    if length == 1:
+        out[at] = <uint8_t> code
+    else:
+        out[at] = <uint8_t> ((0xf00 >> length) | (code >> (6 * (length - 1))))
+        if length > 3:
+            out[at + length - 3] = <uint8_t> (0x80 | ((code >> 12) & 0x3f))
+        if length > 2:
+            out[at + length - 2] = <uint8_t> (0x80 | ((code >> 6) & 0x3f))
+        out[at + length - 1] = <uint8_t> (0x80 | (code & 0x3f))
+    size[0] = at + length
+    return out
+
+
+cdef const uint8_t *read_escape(const uint8_t *p, const uint8_t *end, uint8_t *out, size_t *size) noexcept nogil:
+    """Reads what follows a backslash; returns where it ends, or NULL."""
+    cdef uint32_t code = 0
+    cdef int32_t digit
+    cdef size_t digits, i
+    cdef const char *found
+    if p == end:
+        return NULL
+    if p[0] == c'u' or p[0] == c'U':
+        digits = 4 if p[0] == c'u' else 8
+        if <size_t> (end - p) < 1 + digits:
+            return NULL
+        for i in range(digits):
+            digit = hex_digit(p[1 + i])
+            if digit < 0 or code > 0x0fffffff:
+                return NULL
+            code = code * 16 + <uint32_t> digit
+        return p + 1 + digits if put_utf8(out, size, code) != NULL else NULL
+    if size[0] == COMM_MAX:
+        return NULL
+    if c'0' <= p[0] <= c'3':
+        if end - p < 3 or not c'0' <= p[1] <= c'7' or not c'0' <= p[2] <= c'7':
+            return NULL
+        code = (p[0] - c'0') * 64 + (p[1] - c'0') * 8 + (p[2] - c'0')
+        p += 3
+    else:
+        found = <const char *> memchr(b"abtnvfr", p[0], 7)
+        if found != NULL:
+            code = <uint32_t> b"\a\b\t\n\v\f\r"[found - <const char *> b"abtnvfr"]
+        elif p[0] == c'"' or p[0] == c'\\':
+            code = p[0]
+        p += 1
+    if code == 0:
+        return NULL
+    out[size[0]] = <uint8_t> code
+    size[0] += 1
+    return p
+
+
+cdef bint read_quoted_comm(const uint8_t *p, const uint8_t *end, Comm *comm) noexcept nogil:
+    """What stands between the quotes, as SystemTap's string_quoted writes it. False where it is no comm."""
+    cdef uint8_t out[16]
+    cdef size_t size = 0
+    memset(out, 0, 16)
+    while p < end:
+        if p[0] == c'\\':
+            p = read_escape(p + 1, end, out, &size)
+            if p == NULL:
+                return False
+        elif p[0] < 0x20 or p[0] > 0x7e or p[0] == c'"' or size == COMM_MAX:
+            return False
+        else:
+            out[size] = p[0]
+            size += 1
+            p += 1
+    memcpy(comm, out, 16)
+    return True
+
+
+cdef inline bint read_comm(const uint8_t *p, const uint8_t *end, Comm *comm) noexcept nogil:
+    """The rest of the line. False where it is no name."""
+    if end - p == 32 and p[0] != c'"':
+        return read_hex_comm(p, comm)
+    if end - p < 2 or p[0] != c'"' or (end - 1)[0] != c'"':
+        return False
+    return read_quoted_comm(p + 1, end - 1, comm)
+
+
+cdef inline Reject read_format2(const uint8_t *line, size_t size, Record *record) noexcept nogil:
+    """Reads one line. Where the answer is not WHOLE, `record` holds nothing of use."""
+    cdef const uint8_t *end = line + size
+    cdef const uint8_t *p
+    cdef uint64_t value = 0
+    if size < 12:
+        return REJECT_CALL
+    p = take_call(line, &record.call)
+    if p == NULL:
+        return REJECT_CALL
+    p = take_number(p, end, &value)
+    if p == NULL or value > PID_MAX:
+        return REJECT_PID
+    record.pid = <uint32_t> value
+    p = take_field(p, end, b", start=", 8, <uint64_t> -1, &record.start_ns)
+    p = take_field(p, end, b", uid=", 6, 0xffffffff, &value)
+    record.uid = <uint32_t> value
+    p = take_field(p, end, b", cgroup=", 9, <uint64_t> -1, &record.cgroup)
+    if p == NULL:
+        return REJECT_FIELD
+    p = take_field(p, end, b", time=", 7, <uint64_t> -1, &record.time_us)
+    if p == NULL:
+        return REJECT_TIME
+    record.length = 0
+    record.freed = 0
+    record.error = 0
+    record.kind = KIND_NONE
+    record.detail = 0
+    if record.call < CALL_FORK:
+        p = take_field(p, end, b", length=", 9, <uint64_t> -1, &record.length)
+        if p == NULL:
+            return REJECT_LENGTH
+        p = take_field(p, end, b", freed=", 8, <uint64_t> -1, &record.freed)
+        p = take_field(p, end, b", errno=", 8, 4095, &value)
+        if p == NULL:
+            return REJECT_FIELD
+        record.error = <uint32_t> value
+        p = take_kind(p, end, &record.kind)
+    elif record.call == CALL_FORK:
+        p = take_field(p, end, b", parent=", 9, PID_MAX, &record.detail)
+    elif record.call == CALL_EXIT:
+        p = take_field(p, end, b", status=", 9, 0xffffffff, &record.detail)
+    p = take_field(p, end, b", vm=", 5, <uint64_t> -1, &record.vm)
+    p = take_field(p, end, b", rss=", 6, <uint64_t> -1, &record.rss)
+    if p == NULL:
+        return REJECT_FIELD
+    p = take_label(p, end, b", process=", 10)
+    if p == NULL or not read_comm(p, end, &record.comm):
+        return REJECT_PROCESS
+    return WHOLE
