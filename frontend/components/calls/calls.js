@@ -149,16 +149,16 @@ function columns() {
     ...more,
   });
   return [
-    column("time_us", 10.8, (cell, row) => text(cell, timeOfDay(row.time_us), fullTime(row.time_us))),
-    column("pid", 7.2, (cell, row) => text(cell, String(row.pid)), { end: true }),
+    column("time_us", 10.6, (cell, row) => text(cell, timeOfDay(row.time_us), fullTime(row.time_us))),
+    column("pid", 7, (cell, row) => text(cell, String(row.pid)), { end: true }),
     column(
       "process_name",
-      8.4,
+      8,
       (cell, row) => text(cell, row.process_name || t("processes.no-name"), row.process_name),
       { grow: 1 },
     ),
     column("call", 8.8, showKind),
-    column("length", 9.4, (cell, row) => text(cell, count(row.length), `${megabytes(row.length)} MB`), {
+    column("length", 11.6, (cell, row) => text(cell, count(row.length), `${megabytes(row.length)} MB`), {
       end: true,
     }),
   ];

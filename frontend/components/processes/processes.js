@@ -79,11 +79,11 @@ export class Processes extends HTMLElement {
     });
     return [
       column("pid", 7.2, (cell, at) => text(cell, String(of("pid")(at)))),
-      column("process_name", 10.8, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
-      column("balance", 8.6, bytes("balance"), { grow: 2 }),
+      column("process_name", 10.4, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
+      column("balance", 10, bytes("balance"), { grow: 2 }),
       column("percentage", 7.2, (cell, at) => ofMemory(cell, of("percentage")(at)), { grow: 1 }),
-      column("requested", 9.4, bytes("requested"), { grow: 2 }),
-      column("released", 9.2, bytes("released"), { grow: 2 }),
+      column("requested", 10.4, bytes("requested"), { grow: 2 }),
+      column("released", 10.4, bytes("released"), { grow: 2 }),
       column("share", 7.2, (cell, at) => barred(cell, of("share")(at), this.mostShare), { grow: 1 }),
       column(
         "calls",
@@ -101,7 +101,7 @@ export class Processes extends HTMLElement {
       ),
       column(
         "last_us",
-        9.8,
+        9.4,
         (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))),
         { grow: 1 },
       ),
