@@ -13,17 +13,19 @@ from threading import Thread
 from typing import BinaryIO
 
 from memtap.errors import MemtapError
-from memtap.native import Batch, Parser, Reader, Ring
+from memtap.header import Header, find
+from memtap.native import Batch, FormatError, Parser, Reader, Ring
 
 CHECK_BYTES = 4096  # hashed before a file's resumption point, to know the file again
 CHUNK_BYTES = 1 << 20
+PEEK_BYTES = 64 << 10  # a header stands behind a few notices at most
 _GZIP = b"\x1f\x8b"
 
 
 def read(path: str | os.PathLike[str]) -> Batch:
-    """All calls of a trace in format 1, gzip or not, as one Batch. Lines that are no calls are left out.
+    """All calls of a trace, gzip or not, as one Batch. Lines that are no calls are left out.
 
-    Raises MemtapError where the file cannot be read. Memory: 29 bytes a call.
+    Raises MemtapError where the file cannot be read. Memory: 29 bytes a call in format 1, 56 in format 2.
     """
     parser = Parser()
     source = FileSource(Path(path))
@@ -31,7 +33,7 @@ def read(path: str | os.PathLike[str]) -> Batch:
         with source.open() as file:
             while chunk := file.read(CHUNK_BYTES):
                 parser.feed(chunk)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, FormatError) as error:
         raise unreadable(Path(path), error) from error
     parser.finish()
     return parser.seal()
@@ -81,6 +83,14 @@ class FileSource:
         digest.update(text)
         return digest.digest()
 
+    def header(self) -> Header | None:
+        """The stream's header; None in format 1."""
+        try:
+            with self.open() as file:
+                return find(file.read(PEEK_BYTES))[1]
+        except (OSError, EOFError, zlib.error) as error:
+            raise unreadable(self.path, error) from error
+
     def drain(self, ring: Ring, offset: int) -> Drain:
         """Begins to fill `ring` from `offset` on, in a thread of its own."""
         return Inflate(self, ring, offset) if self.compressed else Read(self.path.open("rb"), ring, offset)
@@ -93,7 +103,19 @@ class StandardInput:
     size = None
     regular = False
 
+    def __init__(self) -> None:
+        self._ahead = b""
+
+    def header(self) -> Header | None:
+        """The stream's header; None in format 1. Waits for the first line that says."""
+        known, found = False, None
+        while not known and len(self._ahead) < PEEK_BYTES and (chunk := os.read(0, PEEK_BYTES)):
+            self._ahead += chunk
+            known, found = find(self._ahead)
+        return found
+
     def drain(self, ring: Ring, _offset: int) -> Drain:
+        ring.write(self._ahead)
         return Read(sys.stdin.buffer, ring, 0)
 
     def check(self, _offset: int) -> bytes:

@@ -365,7 +365,7 @@ cdef class Parser:
     cdef list names
     cdef bytearray carry
 
-    def __cinit__(self, *, size_t rows=ROWS, str scan=SCANS[0]):
+    def __cinit__(self, *, size_t rows=ROWS, str scan=SCANS[0], bytes header=b""):
         if not 1 <= rows <= 1 << 30:
             raise ValueError(f"rows {rows}: must be 1 to {1 << 30}")
         if scan not in SCANS:
@@ -381,6 +381,8 @@ cdef class Parser:
                 or not self.new_columns(&self.parse.columns, False):
             raise MemoryError(f"parser: no memory for batches of {rows} calls")
         self.parse.scan = scan_of[<int> SCANS.index(scan)]
+        if header:
+            self.begin_with(header)
 
     def __dealloc__(self):
         if self.parse == NULL:
@@ -390,6 +392,18 @@ cdef class Parser:
         free(self.parse.names.slots)
         free(self.parse.columns.block)
         free(self.parse)
+
+    cdef int begin_with(self, bytes header) except -1:
+        """The stream is the rest of one that began with this header."""
+        cdef const uint8_t *line = <const uint8_t *> PyBytes_AS_STRING(header)
+        if len(header) > HEADER_MAX or not is_header_2(line, len(header)):
+            raise FormatError(f"header {header[:80]!r}: not one of format 2")
+        if not columns_widen(&self.parse.columns):
+            raise MemoryError(f"parser: no memory for batches of {self.rows} calls")
+        memcpy(self.parse.header, line, len(header))
+        self.parse.header_size = <uint32_t> len(header)
+        self.parse.format = 2
+        return 0
 
     cdef bint new_columns(self, Columns *columns, bint wide) noexcept:
         return columns_init(columns, (self.rows + 7) // 8 * 8, wide)

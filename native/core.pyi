@@ -81,13 +81,13 @@ class Reader:
 class Parser:
     """Bytes of one stream to columns and to the ledger of exact totals per process. One thread at a time.
 
-    `rows`: how many calls a batch holds at most when the parser pulls from a ring. `scan`: one of SCANS.
-    `lines` = `events` + `rejected` +
-    `notices`, always. Methods raise RuntimeError while another thread is in one, and MemoryError where memory is
-    short: what was taken before is kept.
+    `rows`: how many calls a batch holds at most when the parser pulls from a ring. `scan`: one of SCANS. `header`:
+    that of a format-2 stream whose rest this is. `lines` = `events` + `rejected` + `notices`, always. Methods raise
+    RuntimeError while another thread is in one, FormatError for a header of an unknown version, and MemoryError
+    where memory is short: what was taken before is kept.
     """
 
-    def __init__(self, *, rows: int = ..., scan: str = ...) -> None: ...
+    def __init__(self, *, rows: int = ..., scan: str = ..., header: bytes = b"") -> None: ...
     @property
     def format(self) -> Literal[0, 1, 2]:
         """0 until the first line that says."""
@@ -171,8 +171,8 @@ class Batch:
         """Whether the calls are of format 2: then there are the columns below that may be None."""
     @property
     def process_starts(self) -> Sequence[int]:
-        """With the pid, the process's identity. Format 2: microseconds since boot. Format 1: 0, or of a pid reused after
-        `end` the time of its first call, microseconds since the epoch."""
+        """With the pid, the process's identity. Format 2: microseconds since boot. Format 1: 0, or of a pid reused
+        after `end` the time of its first call, microseconds since the epoch."""
     @property
     def names(self) -> Sequence[bytes]: ...
     @property

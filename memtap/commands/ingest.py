@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from memtap.errors import MemtapError
+from memtap.header import Header
 from memtap.host import this_host
 from memtap.loader import Loader
 from memtap.names import display
@@ -45,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--boot",
         metavar="ID",
         type=_boot,
-        help="the boot that the trace is of: traces of one boot share their processes "
+        help="the boot that a trace in format 1 is of: traces of one boot share their processes "
         "(default: unknown, and a trace's processes are its own)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object when done")
@@ -122,9 +123,10 @@ def ingest(
     source: FileSource | StandardInput, writer: Writer, stop: Stop, boot: str | None
 ) -> tuple[Outcome, MemtapError | None]:
     """Everything from where the source was left. The error says why it ended before the source did."""
-    name, cursor = _resume(source, writer, boot)
     begun = time.perf_counter()
-    parser = Parser(rows=FILE_ROWS)
+    header = source.header()
+    name, cursor = _resume(source, writer, header, boot)
+    parser = Parser(rows=FILE_ROWS, header=header.line if header and cursor.offset else b"")
     loader = Loader(writer, cursor, most_rows=2 * FILE_ROWS, drop=False, patience_s=PATIENCE_S)
     pump = Pump(parser, loader, flush_ms=None if source.regular else 250, base=cursor.offset)
     ring = Ring(RING_BYTES)
@@ -164,10 +166,12 @@ def ingest(
     return outcome, _why_early(source, drain.error, stop)
 
 
-def _resume(source: FileSource | StandardInput, writer: Writer, boot: str | None) -> tuple[str, Cursor]:
+def _resume(
+    source: FileSource | StandardInput, writer: Writer, header: Header | None, boot: str | None
+) -> tuple[str, Cursor]:
     """The stream and where it was left: the same file's, or the beginning of a new one."""
     name = _stream_name(source, writer)
-    host = replace(this_host(), boot_id=boot or unknown_boot(name))
+    host = header.host if header else replace(this_host(), boot_id=boot or unknown_boot(name))
     return name, writer.open_stream(Stream(name, source.tap, host))
 
 

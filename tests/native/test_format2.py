@@ -45,8 +45,8 @@ comms = st.one_of(
 )
 names = st.one_of(comms.map(quoted), comms.map(in_hex), comms.map(in_hex))
 odd_names = st.sampled_from(
-    [b"bash", b'"', b'""', b'"\\', b'"\\"', b'"\\u00e9"', b'"\\ud800"', b'"\\U00110000"', b'"\\000"', b'"\\400"', b'"\\q"',
-     b'"\t"', b'"sixteen-bytes-xx"', b"00" * 16, b"61" * 16, b"61" * 15 + b"00", b"6G" * 16, b"6A" * 16,
+    [b"bash", b'"', b'""', b'"\\', b'"\\"', b'"\\u00e9"', b'"\\ud800"', b'"\\U00110000"', b'"\\000"', b'"\\400"',
+     b'"\\q"', b'"\t"', b'"sixteen-bytes-xx"', b"00" * 16, b"61" * 16, b"61" * 15 + b"00", b"6G" * 16, b"6A" * 16,
      b"61000062" + b"00" * 12, b"6" * 31, b"6" * 33]
 )  # fmt: skip
 
@@ -115,7 +115,7 @@ def seen(event: Event) -> Event:
 @example(data=b'exec: pid=1, start=0, uid=0, cgroup=0, time=0, vm=0, rss=0, process=""\n')
 @example(data=b"exec: pid=1, start=0, uid=0, cgroup=0, time=0, vm=0, rss=0, process=\n")
 @example(
-    data=b"mmap: pid=1, start=0, uid=0, cgroup=0, time=0, length=0, freed=0, errno=0, kind=none, vm=0, rss=0, process=\n"
+    data=b"brk: pid=1, start=0, uid=0, cgroup=0, time=0, length=0, freed=0, errno=0, kind=none, vm=0, rss=0, process=\n"
 )
 def test_reads_what_the_plain_parser_reads(scan: str, data: bytes) -> None:
     parser = Parser(scan=scan)
@@ -186,7 +186,8 @@ def call(
     rest: str = "length=4096, freed=0, errno=0, kind=anonymous",
     vm: int = 0,
 ) -> bytes:
-    return f'{name}: pid={pid}, start={start}, uid=0, cgroup=0, time={time_us}, {rest}, vm={vm}, rss=0, process="x"\n'.encode()
+    who = f"pid={pid}, start={start}, uid=0, cgroup=0, time={time_us}"
+    return f'{name}: {who}, {rest}, vm={vm}, rss=0, process="x"\n'.encode()
 
 
 def test_a_late_line_of_an_ended_process_is_not_its_successors() -> None:

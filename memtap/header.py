@@ -1,0 +1,51 @@
+"""The header of a format-2 stream: stap/FORMAT.md. Format 1 has none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from memtap.errors import MemtapError
+from memtap.stores.contract import Host
+
+MARK = b"memtap: format="
+_FIELD = re.compile(rb', ([a-z]+)=("(?:[^"\\]|\\.)*"|[^,"]*)')
+_NOTICE = re.compile(rb"|Attaching [0-9]+ probes?\.\.\.|Lost [0-9]+ events")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Who printed a stream, and where. `line` is the whole of it, without its newline."""
+
+    line: bytes
+    tap: str
+    version: str
+    host: Host
+
+
+def parse(line: bytes) -> Header:
+    """Raises MemtapError for a header that lacks what it must have, or is of a format this memtap does not know."""
+    shown = line[:80].decode("ascii", "backslashreplace")
+    if not line.startswith(MARK + b"2,"):
+        raise MemtapError(f"header {shown!r}: not a format that this memtap reads; it reads 1 and 2")
+    fields = {key.decode(): value.decode("ascii", "backslashreplace") for key, value in _FIELD.findall(line)}
+    try:
+        host = Host(
+            name=fields["host"].strip('"'),
+            boot_id=fields["boot"],
+            memory_bytes=int(fields["memory"]),
+            page_size=int(fields["page"]),
+        )
+        return Header(line, fields["tap"], fields["version"], host)
+    except (KeyError, ValueError) as error:
+        raise MemtapError(f"header {shown!r}: {error} is missing or wrong; see stap/FORMAT.md") from None
+
+
+def find(beginning: bytes) -> tuple[bool, Header | None]:
+    """Whether a stream's first lines say what it is, and its header: None for format 1. Notices say nothing."""
+    for line in beginning.split(b"\n")[:-1]:
+        if line.startswith(MARK):
+            return True, parse(line)
+        if not _NOTICE.fullmatch(line):
+            return True, None
+    return False, None
