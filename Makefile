@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test lint bench screenshots vendor clean
+.PHONY: help run test lint screenshots vendor clean
 
 help: ## this list
 	@printf 'memtap: who is asking the kernel for memory\n\n'
