@@ -1,0 +1,1 @@
+"""memtap against its peers: `make bench`, or `python -m benchmarks --help`."""
