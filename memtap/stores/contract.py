@@ -201,7 +201,7 @@ class Writer(Protocol):
 
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         """Store a batch in one transaction: the batches row first, then events, processes, rollups,
-        losses. True when it was stored now, False when it had been stored before (a repeat)."""
+        processes that ended, losses. True when it was stored now, False when it had been stored before (a repeat)."""
         ...
 
     def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
@@ -234,6 +234,11 @@ class Reader(Protocol):
 
     def history(self, process_id: int | None, from_us: int, to_us: int) -> list[tuple[int, int, int, int, int]]:
         """(second since the epoch, requested, released, requests, releases), ascending; None: all processes."""
+        ...
+
+    def held(self, process_id: int, from_us: int, to_us: int) -> list[tuple[int, int | None, int | None]]:
+        """(second since the epoch, vm, resident) as of the process's last call in that second, ascending, for each
+        second in which it made one; None where no tap has said."""
         ...
 
     def totals(self) -> Totals: ...

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from memtap.native import Batch
+
+Identity = tuple[int, int]
+"""Of a process of a host and boot: pid, start_us."""
+Facts = tuple[int | None, int | None, int | None]
+"""Of a process: uid, cgroup, the parent's pid; None where no tap has said."""
 
 
 def _no_ids() -> array[int]:
@@ -28,19 +33,28 @@ class LocalIds:
         self,
         batch: Batch,
         name_ids: Callable[[Sequence[bytes]], Sequence[int]],
-        process_ids: Callable[[Sequence[tuple[int, int]]], Sequence[int]],
+        process_ids: Callable[[Mapping[Identity, Facts]], Mapping[Identity, int]],
     ) -> LocalIds:
-        """These ids and those that `batch` needs besides; the callables find or make them in the store, the
-        first from comms, the second from (pid, start_us)."""
+        """These ids and those that `batch` needs besides; the callables find or make them in the store, in
+        order of appearance."""
         known = self if self.table is batch.names else LocalIds(batch.names)
         names, processes = known.names, known.processes
         if len(names) < batch.name_count:
             names = names + array("I", name_ids(batch.names[len(names) : batch.name_count]))
         if len(processes) < batch.process_count:
             new = slice(len(processes), batch.process_count)
-            pairs = list(zip(batch.process_pids[new], batch.process_starts[new], strict=True))
-            processes = processes + array("I", process_ids(pairs))
+            identities = list(zip(batch.process_pids[new], batch.process_starts[new], strict=True))
+            # Two local processes may be one here: format 2 tells starts apart by nanoseconds.
+            found = process_ids(dict(zip(identities, _facts(batch, new), strict=True)))
+            processes = processes + array("I", (found[identity] for identity in identities))
         return LocalIds(batch.names, names, processes)
+
+
+def _facts(batch: Batch, new: slice) -> list[Facts]:
+    if not batch.wide:
+        return [(None, None, None)] * (new.stop - new.start)
+    # A cgroup or a parent of 0 is one that the tap cannot tell; a uid of 0 is root.
+    return [(uid, cgroup or None, parent or None) for uid, cgroup, parent in batch.process_facts[new]]
 
 
 @dataclass(slots=True)

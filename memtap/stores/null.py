@@ -18,6 +18,7 @@ from memtap.stores.contract import (
     StreamRow,
     Totals,
 )
+from memtap.stores.schema import VERSION
 
 
 class NullStore:
@@ -30,7 +31,7 @@ class NullStore:
         self._lost: Counter[str] = Counter()
 
     def migrate(self) -> tuple[int, int]:
-        return 1, 1
+        return VERSION, VERSION
 
     def writer(self) -> NullWriter:
         return NullWriter(self._counts, self._lost)
@@ -100,6 +101,10 @@ class NullReader:
         return []
 
     def history(self, process_id: int | None, from_us: int, to_us: int) -> list[tuple[int, int, int, int, int]]:
+        del process_id, from_us, to_us
+        return []
+
+    def held(self, process_id: int, from_us: int, to_us: int) -> list[tuple[int, int | None, int | None]]:
         del process_id, from_us, to_us
         return []
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from memtap.native import CALLS
+from memtap.native import CALLS, KINDS
 from memtap.stores.contract import (
     Account,
     CallFilter,
@@ -22,26 +22,34 @@ from memtap.stores.contract import (
 Row = tuple[Any, ...]
 GREATEST = 2**64 - 1
 
+
+def _process_columns(sums: str) -> str:
+    """What a ProcessRow is made of; `sums` is the table that has the sums."""
+    return (
+        f"p.id, h.name, p.pid, p.start_us, n.comm,"
+        f" {sums}.requested, {sums}.released, {sums}.requests, {sums}.releases, {sums}.failed,"
+        " p.first_us, p.last_us, p.ended_us, p.vm, p.resident, p.uid, p.cgroup, p.parent"
+    )
+
+
 _PROCESS = (
-    "SELECT p.id, h.name, p.pid, p.start_us, n.comm, p.requested, p.released, p.requests, p.releases,"
-    " p.first_us, p.last_us, p.ended_us"
+    f"SELECT {_process_columns('p')}"  # noqa: S608
     " FROM processes p JOIN hosts h ON h.id = p.host_id JOIN names n ON n.id = p.name_id"
 )
 # A process is known from the batch that names it first; it has been seen once one of its calls is stored.
 _SEEN = "p.last_us >= p.first_us"
 
 _WINDOW = (
-    "SELECT p.id, h.name, p.pid, p.start_us, n.comm, w.requested, w.released, w.requests, w.releases,"
-    " p.first_us, p.last_us, p.ended_us"
+    f"SELECT {_process_columns('w')}"  # noqa: S608
     " FROM (SELECT process_id, SUM(requested) AS requested, SUM(released) AS released,"
-    " SUM(requests) AS requests, SUM(releases) AS releases"
+    " SUM(requests) AS requests, SUM(releases) AS releases, SUM(failed) AS failed"
     " FROM rollup_1s WHERE second >= ? AND second < ? GROUP BY process_id) w"
     " JOIN processes p ON p.id = w.process_id JOIN hosts h ON h.id = p.host_id JOIN names n ON n.id = p.name_id"
     " ORDER BY w.requested DESC, p.id"
 )
 
 _TOTALS = (
-    "SELECT SUM(p.requested), SUM(p.released), SUM(p.requests), SUM(p.releases), COUNT(*),"
+    "SELECT SUM(p.requested), SUM(p.released), SUM(p.requests), SUM(p.releases), SUM(p.failed), COUNT(*),"
     " MIN(p.first_us), MAX(p.last_us) FROM processes p WHERE p.last_us >= p.first_us"
 )
 
@@ -96,14 +104,23 @@ class SqlReader(ABC):
         )
         return [(int(s), int(got), int(gave), int(asks), int(frees)) for s, got, gave, asks, frees in rows]
 
+    def held(self, process_id: int, from_us: int, to_us: int) -> list[tuple[int, int | None, int | None]]:
+        rows = self._rows(
+            "SELECT second, vm, resident FROM rollup_1s"
+            " WHERE second >= ? AND second < ? AND process_id = ? ORDER BY second",
+            (*_seconds(from_us, to_us), process_id),
+        )
+        return [(second, vm, resident) for second, vm, resident in rows]
+
     def totals(self) -> Totals:
-        requested, released, requests, releases, processes, first, last = self._rows(_TOTALS)[0]
+        requested, released, requests, releases, failed, processes, first, last = self._rows(_TOTALS)[0]
         return Totals(
             requested=int(requested or 0),
             released=int(released or 0),
             requests=int(requests or 0),
             releases=int(releases or 0),
             processes=int(processes),
+            failed=int(failed or 0),
             first_us=first,
             last_us=last,
         )
@@ -142,21 +159,20 @@ class SqlReader(ABC):
         if before is not None:
             time_us, number = _clipped(before)
             conditions.add("(e.time_us < ? OR (e.time_us = ? AND e.id < ?))", time_us, time_us, number)
+            conditions.seconds.add_most("second", time_us // 1_000_000)
         if after is not None:
             time_us, number = _clipped(after)
             conditions.add("(e.time_us > ? OR (e.time_us = ? AND e.id > ?))", time_us, time_us, number)
-        return [
-            CallRow(number, time_us, process_id, pid, bytes(comm), CALLS[call], length)
-            for number, time_us, process_id, pid, comm, call, length in self._page(conditions, limit)
-        ]
+            conditions.seconds.add_least("second", time_us // 1_000_000)
+        return list(map(_call, self._page(conditions, limit)))
 
     def _page(self, conditions: Conditions, limit: int) -> list[Row]:
         """The newest `limit` calls that fulfil the conditions, newest first."""
         # The page is cut before its processes and names are looked up.
         return self._rows(
-            "SELECT e.id, e.time_us, e.process_id, p.pid, n.comm, e.call, e.length FROM ("  # noqa: S608
-            "SELECT e.id, e.time_us, e.process_id, e.name_id, e.call, e.length FROM events e"
-            f" WHERE {conditions.sql} ORDER BY e.time_us DESC, e.id DESC LIMIT ?) e"
+            "SELECT e.id, e.time_us, e.process_id, p.pid, n.comm, e.call, e.length, e.freed, e.errno, e.kind, e.vm"  # noqa: S608
+            " FROM (SELECT e.id, e.time_us, e.process_id, e.name_id, e.call, e.length, e.freed, e.errno, e.kind, e.vm"
+            f" FROM events e WHERE {conditions.sql} ORDER BY e.time_us DESC, e.id DESC LIMIT ?) e"
             " JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id"
             " ORDER BY e.time_us DESC, e.id DESC",
             (*conditions.values, limit),
@@ -166,10 +182,12 @@ class SqlReader(ABC):
         """The filter as SQL; None where no call can pass it."""
         out = Conditions()
         if where.process_id is not None or where.pid is not None:
-            out.processes = self._process_ids(where)
-            if not out.processes:
+            processes = self._process_ids(where)
+            if not processes:
                 return None
-            out.add(f"e.process_id IN ({_marks(out.processes)})", *out.processes)
+            out.add(f"e.process_id IN ({_marks(processes)})", *processes)
+            out.seconds.add(f"process_id IN ({_marks(processes)})", *processes)
+            out.rare = True
         if where.name is not None:
             names = self._rows("SELECT id FROM names WHERE comm = ?", (where.name,))
             if not names:
@@ -179,10 +197,16 @@ class SqlReader(ABC):
             if where.call not in CALLS:
                 return None
             out.add("e.call = ?", CALLS.index(where.call))
+        if where.failed:
+            out.add("e.errno > 0")
+            out.seconds.add("failed > 0")
+            out.rare = True
+        elif where.failed is not None:
+            out.add("COALESCE(e.errno, 0) = 0")
         if where.from_us is not None:
-            out.add_least("e.time_us", where.from_us)
+            out.add_first(where.from_us)
         if where.to_us is not None:
-            out.add_most("e.time_us", where.to_us - 1)
+            out.add_last(where.to_us - 1)
         if where.min_length is not None:
             out.add_least("e.length", where.min_length)
         return out
@@ -203,13 +227,15 @@ class SqlReader(ABC):
         return self._rows("SELECT id, name, boot_id, memory_bytes, page_size FROM hosts ORDER BY last_us, id")
 
 
-class Conditions:
-    """What a call must fulfil, as SQL with its values."""
+class Where:
+    """Conditions as SQL, with their values."""
 
     def __init__(self) -> None:
-        self.processes: list[int] = []  # not empty: only calls of these
         self.values: list[object] = []
-        self._parts = ["1 = 1"]
+        self._parts: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
 
     def add(self, sql: str, *values: object) -> None:
         self._parts.append(sql)
@@ -229,18 +255,38 @@ class Conditions:
         elif value < GREATEST:
             self.add(f"{column} <= ?", value)
 
-    def copy(self) -> Conditions:
-        twin = Conditions()
-        twin.processes, twin.values, twin._parts = list(self.processes), list(self.values), list(self._parts)
-        return twin
-
     @property
     def sql(self) -> str:
-        return " AND ".join(self._parts)
+        return " AND ".join(self._parts) or "1 = 1"
+
+
+class Conditions(Where):
+    """What a call `e` must fulfil."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = Where()  # what rollup_1s says of the seconds with such calls
+        self.rare = False  # such calls are few among all, so that it is worth asking first
+
+    def copy(self) -> Conditions:
+        twin = Conditions()
+        twin.values, twin._parts = list(self.values), list(self._parts)
+        return twin
+
+    def add_first(self, time_us: int) -> None:
+        """Not before this time."""
+        self.add_least("e.time_us", time_us)
+        self.seconds.add_least("second", time_us // 1_000_000)
+
+    def add_last(self, time_us: int) -> None:
+        """Not after this time."""
+        self.add_most("e.time_us", time_us)
+        self.seconds.add_most("second", time_us // 1_000_000)
 
 
 def _process(row: Row) -> ProcessRow:
-    number, host, pid, start, comm, requested, released, requests, releases, first, last, ended = row
+    number, host, pid, start, comm, requested, released, requests, releases, failed, first, last, ended, *said = row
+    vm, resident, uid, cgroup, parent = said
     return ProcessRow(
         id=number,
         host=_text(host),
@@ -254,6 +300,29 @@ def _process(row: Row) -> ProcessRow:
         first_us=first,
         last_us=last,
         ended_us=ended,
+        failed=int(failed),
+        vm=vm,
+        resident=resident,
+        uid=uid,
+        cgroup=cgroup,
+        parent=parent,
+    )
+
+
+def _call(row: Row) -> CallRow:
+    number, time_us, process_id, pid, comm, call, length, freed, errno, kind, vm = row
+    return CallRow(
+        number,
+        time_us,
+        process_id,
+        pid,
+        bytes(comm),
+        CALLS[call],
+        length,
+        freed,
+        errno,
+        None if kind is None else KINDS[kind],
+        vm,
     )
 
 

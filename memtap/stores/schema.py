@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from memtap.errors import StoreError
 
-VERSION = 1
+VERSION = 2
 EVENT_ORDINAL_BITS = 40
 """An event's id is `stream_no << 40 | ordinal`: 16 million streams of a million million events. Nothing in it
 depends on when or how often an ingest was tried."""

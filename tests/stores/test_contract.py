@@ -620,8 +620,8 @@ class TestSchema:
         before = reader.version(), reader.totals()
         writer.close()
         with closing(open_store(url)) as again:
-            assert again.migrate() == (1, 1)
-            assert again.migrate() == (1, 1)
+            assert again.migrate() == (2, 2)
+            assert again.migrate() == (2, 2)
         assert (reader.version(), reader.totals()) == before
 
     def test_two_may_migrate_at_once(self, url: str) -> None:
@@ -642,7 +642,7 @@ class TestSchema:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(map(str, answers)) == ["(0, 1)", "(1, 1)", "(1, 1)", "(1, 1)"]
+        assert sorted(map(str, answers)) == ["(0, 2)", "(2, 2)", "(2, 2)", "(2, 2)"]
 
     def test_a_store_without_a_schema_says_to_make_one(self, url: str) -> None:
         with closing(open_store(url)) as store:
@@ -654,7 +654,7 @@ class TestSchema:
         number = write_all(writer, [Call(1)])
         make_newer(store, mariadb)
         for refused in (store.migrate, store.writer, store.reader):
-            with pytest.raises(StoreError, match="schema version 99 and this memtap knows up to 1"):
+            with pytest.raises(StoreError, match="schema version 99 and this memtap knows up to 2"):
                 refused()
         assert number == 1
 

@@ -23,8 +23,8 @@ def test_it_makes_the_schema_once_and_says_so(url: str) -> None:
     first, second = init("--store", url), init("--store", url)
     assert (first.returncode, first.stderr) == (0, "")
     assert (second.returncode, second.stderr) == (0, "")
-    assert first.stdout.split("\n")[0].endswith("made, schema version 1")
-    assert second.stdout.split("\n")[0].endswith("schema version 1 already, nothing to do")
+    assert first.stdout.split("\n")[0].endswith("made, schema version 2")
+    assert second.stdout.split("\n")[0].endswith("schema version 2 already, nothing to do")
 
 
 def test_the_query_that_it_shows_works(url: str, open_url: Callable[..., object]) -> None:

@@ -121,6 +121,41 @@ _VERSION_1 = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+# What format 2 says besides. DuckDB adds no column with a constraint to a table.
+_VERSION_2 = (
+    "ALTER TABLE events ADD COLUMN freed UBIGINT",  # NULL like the next three: a call of format 1
+    "ALTER TABLE events ADD COLUMN errno USMALLINT",
+    "ALTER TABLE events ADD COLUMN kind UTINYINT",  # an index into memtap.native.KINDS
+    "ALTER TABLE events ADD COLUMN vm UBIGINT",
+    "ALTER TABLE processes ADD COLUMN failed UBIGINT DEFAULT 0",
+    "ALTER TABLE processes ADD COLUMN vm UBIGINT",  # bytes as of the latest call, NULL where no tap has said
+    "ALTER TABLE processes ADD COLUMN resident UBIGINT",
+    "ALTER TABLE processes ADD COLUMN held_us UBIGINT",  # when vm was so
+    "ALTER TABLE processes ADD COLUMN uid UINTEGER",
+    "ALTER TABLE processes ADD COLUMN cgroup UBIGINT",
+    "ALTER TABLE processes ADD COLUMN parent UINTEGER",  # pid
+    "ALTER TABLE rollup_1s ADD COLUMN failed UBIGINT DEFAULT 0",
+    "ALTER TABLE rollup_1s ADD COLUMN vm UBIGINT",  # as of the second's last call
+    "ALTER TABLE rollup_1s ADD COLUMN resident UBIGINT",
+    "ALTER TABLE rollup_1s ADD COLUMN held_us UBIGINT",
+    # What was granted. `segment_size` of munmap and shmdt is what they freed (all that was asked, where no tap says
+    # more), of the others by how much the process grew: less than 0 for a brk or mremap that shrank it.
+    """
+    CREATE OR REPLACE VIEW MemoryCalls AS
+    SELECT e.id,
+           p.pid,
+           n.text AS process_name,
+           CASE e.call WHEN 0 THEN 'mmap2' WHEN 1 THEN 'munmap' WHEN 2 THEN 'mmap2' WHEN 3 THEN 'mremap'
+                       WHEN 4 THEN 'brk' WHEN 5 THEN 'shmat' WHEN 6 THEN 'shmdt' END AS call_type,
+           CASE WHEN e.call IN (1, 6) THEN coalesce(e.freed, e.length) / 1048576.0::DOUBLE
+                ELSE e.length / 1048576.0::DOUBLE - coalesce(e.freed, 0) / 1048576.0::DOUBLE END AS segment_size,
+           CASE WHEN e.time_us < 253402214400000000
+                THEN strftime(make_timestamptz(e.time_us::BIGINT), '%Y-%m-%d %H:%M:%S.%f') END AS timestamp
+    FROM events e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id
+    WHERE e.call <= 6 AND coalesce(e.errno, 0) = 0
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 VERSIONS_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version UINTEGER PRIMARY KEY, made_us UBIGINT NOT NULL)"
 VERSION_FOUND = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_versions' AND NOT internal"

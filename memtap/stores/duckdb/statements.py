@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from memtap.stores.held import newest
+
 BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WHERE stream_no = ? AND batch_no = ?"
 ADD_BATCH = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LAST_STREAM = "SELECT stream_no, name FROM streams WHERE starts_with(name, ?) ORDER BY stream_no DESC LIMIT 1"
@@ -23,43 +25,59 @@ PROCESS_IDS = """
 SELECT pid, start_us, id FROM processes WHERE host_id = ? AND pid IN (SELECT unnest(?::UINTEGER[]))
 """
 ADD_PROCESSES = """
-INSERT INTO processes (id, host_id, pid, start_us, name_id)
-SELECT ? + row_number() OVER () - 1, ?, pid, start_us, 0
-FROM (SELECT unnest(?::UINTEGER[]) AS pid, unnest(?::UBIGINT[]) AS start_us)
+INSERT INTO processes (id, host_id, pid, start_us, name_id, uid, cgroup, parent)
+SELECT ? + row_number() OVER () - 1, ?, pid, start_us, 0, uid, cgroup, parent
+FROM (SELECT unnest(?::UINTEGER[]) AS pid, unnest(?::UBIGINT[]) AS start_us, unnest(?::UINTEGER[]) AS uid,
+             unnest(?::UBIGINT[]) AS cgroup, unnest(?::UINTEGER[]) AS parent)
 """
 
-ADD_EVENTS = "INSERT INTO events SELECT id, time_us, process_id, name_id, call, length FROM batch_events"
+# A batch of format 1 has fewer columns; the others of its rows are NULL.
+ADD_EVENTS = "INSERT INTO events BY NAME SELECT * FROM batch_events"
 
-ADD_TO_ROLLUP = """
+_ACTIVITY = """
+(SELECT *, row_number() OVER () AS position FROM batch_activity)
+UNION ALL BY NAME SELECT NULL::UINTEGER AS failed, NULL::UBIGINT AS vm, NULL::UBIGINT AS resident WHERE false
+"""
+# Its position tells the later of two rows of one microsecond.
+_LATEST = "{'us': last_us, 'position': position}"
+_SUMS = f"""
+sum(requested) AS requested, sum(released) AS released, sum(requests) AS requests, sum(releases) AS releases,
+coalesce(sum(failed), 0) AS failed, max(last_us) FILTER (vm > 0) AS held_us,
+arg_max(vm, {_LATEST}) FILTER (vm > 0) AS vm, arg_max(resident, {_LATEST}) FILTER (resident > 0) AS resident
+"""
+
+ADD_TO_ROLLUP = f"""
 MERGE INTO rollup_1s r
-USING (SELECT process_id, second, sum(requested) AS requested, sum(released) AS released,
-              sum(requests) AS requests, sum(releases) AS releases
-       FROM batch_activity GROUP BY process_id, second) b
+USING (SELECT process_id, second, {_SUMS} FROM ({_ACTIVITY}) GROUP BY process_id, second) b
 ON r.process_id = b.process_id AND r.second = b.second
 WHEN MATCHED THEN UPDATE SET requested = r.requested + b.requested, released = r.released + b.released,
-                             requests = r.requests + b.requests, releases = r.releases + b.releases
-WHEN NOT MATCHED THEN INSERT VALUES (b.process_id, b.second, b.requested, b.released, b.requests, b.releases)
-"""
+                             requests = r.requests + b.requests, releases = r.releases + b.releases,
+                             failed = r.failed + b.failed, vm = {newest("r", "vm")},
+                             resident = {newest("r", "resident")}, held_us = greatest(r.held_us, b.held_us)
+WHEN NOT MATCHED THEN INSERT BY NAME
+"""  # noqa: S608
 
-# The latest name is that of the latest call. A call after its process was marked as ended says that the pid has
-# come back.
-ADD_TO_PROCESSES = """
+# The latest name is that of the latest call. A call of format 1 after its process was marked as ended says that
+# the pid has come back; format 2 gives it to another process.
+ADD_TO_PROCESSES = f"""
 UPDATE processes p
 SET requested = p.requested + b.requested,
     released = p.released + b.released,
     requests = p.requests + b.requests,
     releases = p.releases + b.releases,
+    failed = p.failed + b.failed,
     name_id = CASE WHEN b.last_us >= p.last_us THEN b.name_id ELSE p.name_id END,
     first_us = least(p.first_us, b.first_us),
     last_us = greatest(p.last_us, b.last_us),
-    ended_us = CASE WHEN p.ended_us < b.last_us THEN NULL ELSE p.ended_us END
-FROM (SELECT process_id, sum(requested) AS requested, sum(released) AS released,
-             sum(requests) AS requests, sum(releases) AS releases,
-             min(first_us) AS first_us, max(last_us) AS last_us,
-             arg_max(name_id, {'us': last_us, 'position': position}) AS name_id
-      FROM (SELECT *, row_number() OVER () AS position FROM batch_activity) GROUP BY process_id) b
+    ended_us = CASE WHEN p.ended_us < b.last_us AND NOT b.wide THEN NULL ELSE p.ended_us END,
+    vm = {newest("p", "vm")},
+    resident = {newest("p", "resident")},
+    held_us = greatest(p.held_us, b.held_us)
+FROM (SELECT process_id, {_SUMS}, count(vm) > 0 AS wide, min(first_us) AS first_us, max(last_us) AS last_us,
+             arg_max(name_id, {_LATEST}) AS name_id
+      FROM ({_ACTIVITY}) GROUP BY process_id) b
 WHERE p.id = b.process_id
-"""
+"""  # noqa: S608
 
 TIMES = "SELECT min(first_us), max(last_us), max(last_us) FILTER (last_us < ?) FROM batch_activity"
 
@@ -74,6 +92,11 @@ ADD_TO_LOSS_TOTALS = """
 INSERT INTO loss_totals AS l VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = l.events + excluded.events
 """
 
+# The earliest word: an exit is known to the microsecond, an absence from /proc later.
+END_EXITED = """
+UPDATE processes p SET ended_us = least(p.ended_us, e.ended_us)
+FROM (SELECT unnest(?::UINTEGER[]) AS id, unnest(?::UBIGINT[]) AS ended_us) e WHERE p.id = e.id
+"""
 END_PROCESSES = """
 UPDATE processes SET ended_us = ?
 WHERE host_id = ? AND pid IN (SELECT unnest(?::UINTEGER[])) AND ended_us IS NULL AND last_us <= ?

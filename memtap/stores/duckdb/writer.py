@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -13,7 +13,7 @@ from memtap.stores import schema
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
 from memtap.stores.duckdb import statements as sql
 from memtap.stores.duckdb.text import text_of
-from memtap.stores.local_ids import OpenStream
+from memtap.stores.local_ids import Facts, Identity, OpenStream
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class DuckDBWriter:
             ids = stream.ids.covering(
                 batch.events,
                 lambda comms: _name_ids(connection, comms),
-                lambda pairs: _process_ids(connection, stream.host_id, pairs),
+                lambda new: _process_ids(connection, stream.host_id, new),
             )
             first_us = last_us = None
             if len(batch.events):
@@ -77,6 +77,9 @@ class DuckDBWriter:
                 connection.register("batch_activity", batch.events.activity(ids.processes, ids.names))
                 connection.execute(sql.ADD_TO_ROLLUP)
                 connection.execute(sql.ADD_TO_PROCESSES)
+                if ended := batch.events.ended:
+                    exited = [[ids.processes[local] for local, _ in ended], [time_us for _, time_us in ended]]
+                    connection.execute(sql.END_EXITED, exited)
                 first_us, last_us, sane_us = connection.execute(sql.TIMES, [schema.END_OF_TIME_US]).fetchall()[0]
                 connection.execute(sql.RAISE_HOST, [sane_us, stream.host_id])
             _add_losses(connection, stream_no, batch)
@@ -168,16 +171,16 @@ def _name_ids(connection: Connection, comms: Sequence[bytes]) -> list[int]:
     return [found[comm] for comm in comms]
 
 
-def _process_ids(connection: Connection, host_id: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
-    rows = connection.execute(sql.PROCESS_IDS, [host_id, [pid for pid, _ in pairs]]).fetchall()
+def _process_ids(connection: Connection, host_id: int, processes: Mapping[Identity, Facts]) -> dict[Identity, int]:
+    rows = connection.execute(sql.PROCESS_IDS, [host_id, [pid for pid, _ in processes]]).fetchall()
     found = {(pid, start): number for pid, start, number in rows}
-    new = [pair for pair in pairs if pair not in found]
+    new = [identity for identity in processes if identity not in found]
     if new:
         first = _next_id(connection, "id", "processes")
-        pids, starts = [pid for pid, _ in new], [start for _, start in new]
-        connection.execute(sql.ADD_PROCESSES, [first, host_id, pids, starts])
-        found.update((pair, number) for number, pair in enumerate(new, first))
-    return [found[pair] for pair in pairs]
+        columns = zip(*((*identity, *processes[identity]) for identity in new), strict=True)
+        connection.execute(sql.ADD_PROCESSES, [first, host_id, *map(list, columns)])
+        found.update((identity, number) for number, identity in enumerate(new, first))
+    return found
 
 
 def _add_losses(connection: Connection, stream_no: int, batch: SealedBatch) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from memtap.errors import StoreAway, StoreError
 from memtap.stores.address import MySQLAddress
 from memtap.stores.mysql.session import Session
-from memtap.stores.reading import GREATEST, Conditions, Row, SqlReader
+from memtap.stores.reading import GREATEST, Conditions, Row, SqlReader, Where
 
 KEPT_SESSIONS = 4
 SECONDS_AT_ONCE = 256  # ranges in one statement
@@ -38,13 +38,13 @@ class MySQLReader(SqlReader):
 
     def _page(self, conditions: Conditions, limit: int) -> list[Row]:
         # The primary key leads from the newest call backwards. It would pass every call of a day to find the
-        # hundred of one process, so the rollups say first in which seconds those are.
-        if not conditions.processes:
+        # hundred of one process, or that failed, so the rollups say first in which seconds those are.
+        if not conditions.rare:
             return super()._page(conditions, limit)
         found: list[Row] = []
         bound = None
         while len(found) < limit:
-            seconds = self._active_seconds(conditions.processes, bound, min(limit, SECONDS_AT_ONCE))
+            seconds = self._active_seconds(conditions.seconds, bound, min(limit, SECONDS_AT_ONCE))
             if not seconds:
                 break
             narrowed = conditions.copy()
@@ -57,11 +57,10 @@ class MySQLReader(SqlReader):
             bound = seconds[-1]
         return found
 
-    def _active_seconds(self, processes: Sequence[int], bound: int | None, limit: int) -> list[int]:
-        """The newest seconds before `bound` in which one of the processes has made a call, newest first."""
-        marks = ", ".join("?" * len(processes))
-        sql = f"SELECT DISTINCT second FROM rollup_1s WHERE process_id IN ({marks})"  # noqa: S608
-        values: list[object] = list(processes)
+    def _active_seconds(self, where: Where, bound: int | None, limit: int) -> list[int]:
+        """The newest seconds before `bound` of which the rollups say that such a call was made, newest first."""
+        sql = f"SELECT DISTINCT second FROM rollup_1s WHERE {where.sql}"  # noqa: S608
+        values = list(where.values)
         if bound is not None:
             sql += " AND second < ?"
             values.append(bound)

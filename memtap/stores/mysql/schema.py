@@ -143,7 +143,52 @@ _VERSION_1 = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+# What format 2 says besides. A table's columns come in one statement, all or none: where it says that they are there
+# already, a migration was cut off after it.
+_VERSION_2 = (
+    """
+    ALTER TABLE events
+        ADD COLUMN freed BIGINT UNSIGNED COMMENT 'NULL like the next three: a call of format 1',
+        ADD COLUMN errno SMALLINT UNSIGNED,
+        ADD COLUMN kind TINYINT UNSIGNED COMMENT 'an index into memtap.native.KINDS',
+        ADD COLUMN vm BIGINT UNSIGNED
+    """,
+    """
+    ALTER TABLE processes
+        ADD COLUMN failed BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        ADD COLUMN vm BIGINT UNSIGNED COMMENT 'bytes as of the latest call, NULL where no tap has said',
+        ADD COLUMN resident BIGINT UNSIGNED,
+        ADD COLUMN held_us BIGINT UNSIGNED COMMENT 'when vm was so',
+        ADD COLUMN uid INT UNSIGNED,
+        ADD COLUMN cgroup BIGINT UNSIGNED,
+        ADD COLUMN parent INT UNSIGNED COMMENT 'pid'
+    """,
+    """
+    ALTER TABLE rollup_1s
+        ADD COLUMN failed BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        ADD COLUMN vm BIGINT UNSIGNED COMMENT 'as of the second''s last call',
+        ADD COLUMN resident BIGINT UNSIGNED,
+        ADD COLUMN held_us BIGINT UNSIGNED
+    """,
+    # What was granted. `segment_size` of munmap and shmdt is what they freed (all that was asked, where no tap says
+    # more), of the others by how much the process grew: less than 0 for a brk or mremap that shrank it.
+    """
+    CREATE OR REPLACE SQL SECURITY INVOKER VIEW MemoryCalls AS
+    SELECT e.id AS id,
+           p.pid AS pid,
+           n.comm AS process_name,
+           CASE e.call WHEN 0 THEN 'mmap2' WHEN 1 THEN 'munmap' WHEN 2 THEN 'mmap2' WHEN 3 THEN 'mremap'
+                       WHEN 4 THEN 'brk' WHEN 5 THEN 'shmat' WHEN 6 THEN 'shmdt' END AS call_type,
+           CASE WHEN e.call IN (1, 6) THEN COALESCE(e.freed, e.length) / 1048576e0
+                ELSE e.length / 1048576e0 - COALESCE(e.freed, 0) / 1048576e0 END AS segment_size,
+           CONCAT(DATE_FORMAT(FROM_UNIXTIME(e.time_us DIV 1000000), '%Y-%m-%d %H:%i:%s'), '.',
+                  LPAD(e.time_us MOD 1000000, 6, '0')) AS `timestamp`
+    FROM events e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id
+    WHERE e.call <= 6 AND COALESCE(e.errno, 0) = 0
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 VERSIONS_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_versions (
     version INT UNSIGNED NOT NULL PRIMARY KEY,

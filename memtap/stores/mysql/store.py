@@ -8,7 +8,7 @@ import time
 from memtap.errors import StoreAway, StoreError
 from memtap.stores import schema
 from memtap.stores.address import MySQLAddress
-from memtap.stores.mysql.errors import NO_SUCH_DATABASE, NO_SUCH_TABLE, code_of
+from memtap.stores.mysql.errors import DUPLICATE_COLUMN, NO_SUCH_DATABASE, NO_SUCH_TABLE, code_of
 from memtap.stores.mysql.reader import MySQLReader
 from memtap.stores.mysql.schema import MIGRATIONS, VERSIONS_TABLE
 from memtap.stores.mysql.session import Session
@@ -58,7 +58,7 @@ class MySQLStore:
             session.run(VERSIONS_TABLE)
         for version in range(before + 1, schema.VERSION + 1):
             for statement in MIGRATIONS[version - 1]:
-                session.run(statement)
+                _change(session, statement)
             session.run("INSERT INTO schema_versions VALUES (?, ?)", [version, time.time_ns() // 1000])
             session.commit()
         return before, schema.VERSION
@@ -74,6 +74,14 @@ class MySQLStore:
             schema.require(_version(session), self.url)
         finally:
             session.close()
+
+
+def _change(session: Session, statement: str) -> None:
+    try:
+        session.run(statement)
+    except StoreError as error:
+        if _code(error) != DUPLICATE_COLUMN:
+            raise
 
 
 def _version(session: Session) -> int:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from memtap.errors import StoreError
 from memtap.stores import schema
 from memtap.stores.address import MySQLAddress
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
-from memtap.stores.local_ids import OpenStream
+from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DUPLICATE_KEY, code_of
 from memtap.stores.mysql.session import LoadMethod, Session
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
+
+if TYPE_CHECKING:
+    from memtap.native import Batch
 
 AT_ONCE = 1000  # values in one statement's list
 DETAIL_BYTES = 2048
@@ -71,16 +74,14 @@ class MySQLWriter:
             ids = stream.ids.covering(
                 batch.events,
                 lambda comms: _name_ids(session, comms),
-                lambda pairs: _process_ids(session, stream.host_id, pairs),
+                lambda new: _process_ids(session, stream.host_id, new),
             )
             first_us = last_us = None
             if rows := len(batch.events):
-                session.load(
-                    "events", sql.EVENT_COLUMNS, batch.events.events_text(ids.processes, ids.names, first_id), rows
-                )
-                _load_activity(session, batch.events.activity_text(ids.processes, ids.names))
+                _load(session, batch.events, ids, first_id)
                 session.run(sql.ADD_TO_ROLLUP)
                 session.run(sql.ADD_TO_PROCESSES)
+                _end_exited(session, [(ids.processes[local], time_us) for local, time_us in batch.events.ended])
                 first_us, last_us, sane_us = session.rows(sql.TIMES, [schema.END_OF_TIME_US])[0]
                 session.run(sql.RAISE_HOST, [sane_us, stream.host_id])
             _add_losses(session, stream_no, batch)
@@ -164,9 +165,23 @@ def _claim(session: Session, stream_no: int, batch: SealedBatch) -> bool:
     return True
 
 
-def _load_activity(session: Session, text: bytes) -> None:
+def _load(session: Session, events: Batch, ids: LocalIds, first_id: int) -> None:
+    """The batch's calls into the store and its activity into this connection's own table."""
+    wide = events.wide
+    calls = events.events_text(ids.processes, ids.names, first_id)
+    session.load("events", sql.WIDE_EVENT_COLUMNS if wide else sql.EVENT_COLUMNS, calls, len(events))
+    activity = events.activity_text(ids.processes, ids.names)
     session.run("DELETE FROM batch_activity")
-    session.load("batch_activity", sql.ACTIVITY_COLUMNS, text, text.count(b"\n"))
+    columns = sql.WIDE_ACTIVITY_COLUMNS if wide else sql.ACTIVITY_COLUMNS
+    session.load("batch_activity", columns, activity, activity.count(b"\n"))
+
+
+def _end_exited(session: Session, ended: Sequence[tuple[int, int]]) -> None:
+    """Mark processes as ended, given with the time of their exit."""
+    for some in _slices(ended):
+        time_us = f"CASE id {'WHEN ? THEN ? ' * len(some)}END"
+        values = [value for pair in some for value in pair]
+        session.run(sql.END_EXITED.format(time_us, _marks(some)), [*values, *values, *(number for number, _ in some)])
 
 
 def _take_ids(session: Session, what: str, count: int) -> int:
@@ -219,23 +234,23 @@ def _name_ids(session: Session, comms: Sequence[bytes]) -> list[int]:
     return [found[comm] for comm in comms]
 
 
-def _process_ids(session: Session, host_id: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
-    found: dict[tuple[int, int], int] = {}
+def _process_ids(session: Session, host_id: int, processes: Mapping[Identity, Facts]) -> dict[Identity, int]:
+    found: dict[Identity, int] = {}
 
-    def look_up(wanted: Sequence[tuple[int, int]]) -> None:
+    def look_up(wanted: Sequence[Identity]) -> None:
         for some in _slices([pid for pid, _ in wanted]):
             statement = f"SELECT pid, start_us, id FROM processes WHERE host_id = ? AND pid IN ({_marks(some)})"  # noqa: S608
             found.update(((pid, start), number) for pid, start, number in session.rows(statement, [host_id, *some]))
 
-    def make(new: Sequence[tuple[int, int]], first: int) -> None:
-        head = "INSERT INTO processes (id, host_id, pid, start_us, name_id) VALUES "
+    def make(new: Sequence[Identity], first: int) -> None:
         for at in range(0, len(new), AT_ONCE):
             some = new[at : at + AT_ONCE]
-            values = [value for number, pair in enumerate(some, first + at) for value in (number, host_id, *pair, 0)]
-            session.run(head + ", ".join(["(?, ?, ?, ?, ?)"] * len(some)), values)
+            rows = ((number, host_id, *key, 0, *processes[key]) for number, key in enumerate(some, first + at))
+            marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(some))
+            session.run(sql.ADD_PROCESSES + marks, [value for row in rows for value in row])
 
-    _find_or_make(session, "process", pairs, found, look_up, make)
-    return [found[pair] for pair in pairs]
+    _find_or_make(session, "process", list(processes), found, look_up, make)
+    return found
 
 
 def _find_or_make(
