@@ -597,8 +597,7 @@ cdef class Parser:
         try:
             for i in range(len(self.process_pids), ledger.count):
                 self.process_pids.append(ledger.processes[i].pid)
-                self.process_starts.append(
-                    ledger.processes[i].start // 1000 if self.parse.format == 2 else ledger.processes[i].start)
+                self.process_starts.append(ledger.processes[i].start_us)
                 if self.parse.format == 2:
                     self.process_facts.append(
                         (ledger.processes[i].uid, ledger.processes[i].cgroup, ledger.processes[i].parent))

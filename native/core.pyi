@@ -7,7 +7,7 @@ from typing_extensions import Buffer
 
 CALLS: tuple[str, ...]
 """The name of each call code, as a line says it: mmap2 (format 1), munmap, mmap, mremap, brk, shmat, shmdt, and the
-life cycle: fork, exec, exit."""
+life cycle: fork, exec, exit, and proc, what memtap itself read in /proc."""
 
 KINDS: tuple[str, ...]
 """The name of each kind of mapping: none, anonymous, file, reserved."""
@@ -171,8 +171,9 @@ class Batch:
         """Whether the calls are of format 2: then there are the columns below that may be None."""
     @property
     def process_starts(self) -> Sequence[int]:
-        """With the pid, the process's identity. Format 2: microseconds since boot. Format 1: 0, or of a pid reused
-        after `end` the time of its first call, microseconds since the epoch."""
+        """With the pid, the process's identity. Format 2: microseconds since boot, in whole ticks of 10 ms, as /proc
+        has it (plus 1 for each earlier process with its pid and tick). Format 1: 0, or of a pid reused after `end` the
+        time of its first call, microseconds since the epoch."""
     @property
     def names(self) -> Sequence[bytes]: ...
     @property

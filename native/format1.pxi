@@ -97,7 +97,7 @@ cdef inline Reject read_format1(const uint8_t *line, size_t size, Record *record
         return REJECT_PID
     tail = before_length(comm, end, &record.length)
     if tail == NULL:
-        return REJECT_LENGTH
+        return REJECT_NEGATIVE if closes_record(line, size) else REJECT_LENGTH
     tail = before_time(comm, tail, &record.time_us)
     if tail == NULL:
         return REJECT_TIME
@@ -135,11 +135,16 @@ cdef bint opens_record(const uint8_t *line, size_t size) noexcept nogil:
 
 
 cdef bint closes_record(const uint8_t *line, size_t size) noexcept nogil:
-    """Whether a line ends as a record does: `, time=N, length=N`."""
+    """Whether a line ends as a record does: `, time=N, length=N`, be the length negative."""
     cdef const uint8_t *end = line + size
     cdef size_t digits = digits_before(line, end)
-    if digits == 0 or size < digits + 9 or memcmp(end - digits - 9, b", length=", 9) != 0:
+    if digits == 0:
         return False
-    end -= digits + 9
+    end -= digits
+    if end > line and (end - 1)[0] == c'-':
+        end -= 1
+    if end - line < 9 or memcmp(end - 9, b", length=", 9) != 0:
+        return False
+    end -= 9
     digits = digits_before(line, end)
     return digits > 0 and <size_t> (end - line) >= digits + 7 and memcmp(end - digits - 7, b", time=", 7) == 0

@@ -98,6 +98,9 @@ cdef inline const uint8_t *take_call(const uint8_t *p, uint32_t *call) noexcept 
     if memcmp(p, b"exit: pid=", 10) == 0:
         call[0] = CALL_EXIT
         return p + 10
+    if memcmp(p, b"proc: pid=", 10) == 0:
+        call[0] = CALL_PROC
+        return p + 10
     if memcmp(p, b"shmat: pid=", 11) == 0:
         call[0] = CALL_SHMAT
         return p + 11

@@ -4,6 +4,9 @@
 # its activities into the processes and hands them to the batch, so nothing is summed twice. A process is found
 # by its pid through a table of all possible pids: 16 MB of address space, of which the kernel backs what is used.
 
+cdef enum:
+    TICK_NS = 10000000    # 1 / USER_HZ: the unit of a start in /proc
+
 cdef struct Process:
     Comm comm             # the latest
     uint32_t name         # its id
@@ -11,6 +14,7 @@ cdef struct Process:
     uint32_t activity     # the latest activity in the open batch + 1; 0: none
     uint32_t before       # local id + 1 of the process that had this pid before; 0: none
     uint64_t start        # format 2: nanoseconds since boot; format 1: 0, or of a reused pid its first call's time
+    uint64_t start_us     # what stores know it by
     uint64_t cgroup
     uint64_t vm           # bytes, as of held_us
     uint64_t rss
@@ -18,6 +22,7 @@ cdef struct Process:
     uint32_t uid
     uint32_t parent       # pid; 0: nobody said
     bint ended
+    bint coarse           # `start` is /proc's: whole ticks
     uint64_t requests     # calls, as of the last sealed batch, like all below
     uint64_t releases
     uint64_t failed
@@ -91,6 +96,7 @@ cdef uint32_t ledger_new(Ledger *ledger, const Record *record, uint64_t start, u
     memset(process, 0, sizeof(Process))
     process.pid = record.pid
     process.start = start
+    process.start_us = start
     process.before = before
     process.name = <uint32_t> -1
     process.first_us = <uint64_t> -1
@@ -107,6 +113,21 @@ cdef inline uint32_t ledger_process(Ledger *ledger, const Record *record) noexce
     return ledger_new(ledger, record, record.time_us if i else 0, i)
 
 
+cdef uint32_t ledger_new2(Ledger *ledger, const Record *record, uint32_t before) noexcept nogil:
+    """A new process of format 2. There must be room for one more.
+
+    Stores know it by its start in whole ticks, so that it is the same one whether /proc or a tap told of it first; a
+    later process with the same pid and tick gets the next microsecond.
+    """
+    cdef uint32_t i = ledger_new(ledger, record, record.start_ns, before)
+    cdef Process *process = &ledger.processes[i]
+    process.coarse = record.call == CALL_PROC
+    process.start_us = record.start_ns // TICK_NS * (TICK_NS // 1000)
+    if before and ledger.processes[before - 1].start // TICK_NS == record.start_ns // TICK_NS:
+        process.start_us = ledger.processes[before - 1].start_us + 1
+    return i
+
+
 cdef inline uint32_t ledger_process2(Ledger *ledger, const Record *record) noexcept nogil:
     """The local id of a format-2 record's process. There must be room for one more.
 
@@ -115,11 +136,19 @@ cdef inline uint32_t ledger_process2(Ledger *ledger, const Record *record) noexc
     """
     cdef uint32_t latest = ledger.by_pid[record.pid]
     cdef uint32_t i = latest
+    cdef Process *process
     while i:
-        if expect_true(ledger.processes[i - 1].start == record.start_ns):
+        process = &ledger.processes[i - 1]
+        if expect_true(process.start == record.start_ns):
             return i - 1
-        i = ledger.processes[i - 1].before
-    return ledger_new(ledger, record, record.start_ns, latest)
+        if process.coarse or record.call == CALL_PROC:  # one of the two starts is in whole ticks
+            if process.start // TICK_NS == record.start_ns // TICK_NS:
+                if record.call != CALL_PROC:
+                    process.start = record.start_ns
+                    process.coarse = False
+                return i - 1
+        i = process.before
+    return ledger_new2(ledger, record, latest)
 
 
 cdef Activity *ledger_activity(Ledger *ledger, uint32_t process, uint64_t time_us) noexcept nogil:
@@ -189,7 +218,7 @@ cdef inline void ledger_add2(Ledger *ledger, uint32_t i, const Record *record) n
     elif record.freed > record.length:  # mremap or brk that shrank
         activity.released += record.freed - record.length
         activity.releases += 1
-    elif record.call != CALL_EXEC:
+    elif record.call < CALL_FORK:
         activity.requested += record.length - record.freed
         activity.requests += 1
 

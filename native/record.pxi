@@ -11,8 +11,9 @@ cdef enum Call:
     CALL_FORK = 7       # the life cycle, from here on
     CALL_EXEC = 8
     CALL_EXIT = 9
+    CALL_PROC = 10      # what memtap itself read of a process in /proc
 
-CALLS = ("mmap2", "munmap", "mmap", "mremap", "brk", "shmat", "shmdt", "fork", "exec", "exit")
+CALLS = ("mmap2", "munmap", "mmap", "mremap", "brk", "shmat", "shmdt", "fork", "exec", "exit", "proc")
 
 cdef enum Kind:
     KIND_NONE = 0       # nothing was mapped, or format 1, which does not say
@@ -35,9 +36,10 @@ cdef enum Reject:
     REJECT_PART = 8     # looks like a tap's notice, but stands inside a broken record
     REJECT_FIELD = 9    # another field of format 2 is missing or out of range
     REJECT_HEADER = 10  # a header in the middle of a stream that is not the stream's own
-    REJECT_KINDS = 11
+    REJECT_NEGATIVE = 11  # format 1: its %d printed a length of 2^63 or more, which no kernel grants
+    REJECT_KINDS = 12
 
-REJECTS = ("", "call", "pid", "length", "time", "process", "cut", "long", "part", "field", "header")
+REJECTS = ("", "call", "pid", "length", "time", "process", "cut", "long", "part", "field", "header", "negative length")
 
 cdef enum:
     PID_MAX = 4194304   # PID_MAX_LIMIT, include/linux/threads.h

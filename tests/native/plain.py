@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 RECORD = re.compile(rb"(mmap2|munmap): PID=(\d{1,20}), process=([^\0]{0,15}), time=(\d{1,20}), length=(\d{1,20})", re.S)
 OPENS = re.compile(rb"(mmap2|munmap): PID=\d+, process=", re.S)
-CLOSES = re.compile(rb".*, time=\d+, length=\d+", re.S)
+CLOSES = re.compile(rb".*, time=\d+, length=-?\d+", re.S)
 NOTICE = re.compile(rb"|Attaching \d{1,20} probes?\.\.\.|Lost (\d{1,20}) events")
 
 

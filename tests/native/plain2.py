@@ -9,7 +9,7 @@ CALL = rb"(mmap|munmap|mremap|brk|shmat|shmdt): %b, length=%b, freed=%b, errno=%
 HELD = rb", vm=%b, rss=%b, process=(.*)" % (N, N)
 CALL_LINE = re.compile(CALL % (WHO, N, N, N) + HELD, re.S)
 FORK_LINE = re.compile(rb"(fork): %b, parent=%b" % (WHO, N) + HELD, re.S)
-EXEC_LINE = re.compile(rb"(exec): %b" % WHO + HELD, re.S)
+EXEC_LINE = re.compile(rb"(exec|proc): %b" % WHO + HELD, re.S)
 EXIT_LINE = re.compile(rb"(exit): %b, status=%b" % (WHO, N) + HELD, re.S)
 NOTICE = re.compile(rb"|Attaching \d{1,20} probes?\.\.\.|Lost (\d{1,20}) events")
 ESCAPE = re.compile(rb'\\(["\\abtnvfr]|[0-3][0-7]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|([ !#-\[\]-~])', re.S)

@@ -86,7 +86,6 @@ streams = st.builds(
 def rows(batch: Batch) -> list[Event]:
     table = pa.table(batch)
     columns = {name: table[name].to_pylist() for name in table.column_names}
-    starts = [batch.process_starts[i] for i in batch.process]
     assert [CALLS[code] for code in batch.call] == columns["call"]
     assert list(batch.freed or ()) == columns["freed"]
     assert list(batch.errno or ()) == columns["errno"]
@@ -97,16 +96,20 @@ def rows(batch: Batch) -> list[Event]:
         Event(call, pid, start, 0, 0, time_us, length, freed, errno, kind, vm, rss, comm)
         for call, pid, start, time_us, length, freed, errno, kind, vm, rss, comm in zip(
             *(columns[name] for name in ("call", "pid")),
-            starts,
+            batch.process,
             *(columns[name] for name in ("time_us", "length", "freed", "errno", "kind", "vm", "resident", "process")),
             strict=True,
         )
     ]
 
 
-def seen(event: Event) -> Event:
-    """As a batch shows it: the start in microseconds; uid and cgroup are facts of the process, not columns."""
-    return event._replace(start=event.start // 1000, uid=0, cgroup=0)
+def seen(events: list[Event]) -> list[Event]:
+    """As a batch shows them: the process by number, in order of appearance; uid and cgroup are not columns."""
+    known: dict[tuple[int, int], int] = {}
+    return [
+        event._replace(start=known.setdefault((event.pid, event.start), len(known)), uid=0, cgroup=0)
+        for event in events
+    ]
 
 
 @pytest.mark.parametrize("scan", SCANS)
@@ -122,7 +125,7 @@ def test_reads_what_the_plain_parser_reads(scan: str, data: bytes) -> None:
     parser.feed(HEADER + b"\n" + data)
     parser.finish()
     events, rejected, notice_count, lost = read(data, HEADER)
-    assert rows(parser.seal()) == [seen(event) for event in events]
+    assert rows(parser.seal()) == seen(events)
     assert parser.samples == [line[:160] for line in rejected[-16:]]
     assert (parser.events, parser.rejected, parser.notices) == (len(events), len(rejected), notice_count + 1)
     assert parser.lost == lost % 2**64
@@ -171,11 +174,12 @@ def test_the_ledger_counts_what_was_granted_and_given_back(parts: list[tuple[byt
                 total[0 if change >= 0 else 1] += abs(change)
                 total[2 if change >= 0 else 3] += 1
     found = parser.ledger()
-    starts = dict(enumerate(parser.seal().process_starts))
     assert sorted(
         (row.pid, row.requested, row.released, row.requests, row.releases, row.failed, row.ended) for row in found
     ) == sorted((pid, *total, (pid, start) in ended) for (pid, start), total in sums.items())
-    assert len(starts) == len(sums)
+
+
+GRANTED = "length=4096, freed=0, errno=0, kind=anonymous"
 
 
 def call(
@@ -183,11 +187,11 @@ def call(
     pid: int,
     start: int,
     time_us: int,
-    rest: str = "length=4096, freed=0, errno=0, kind=anonymous",
+    rest: str = GRANTED,
     vm: int = 0,
 ) -> bytes:
     who = f"pid={pid}, start={start}, uid=0, cgroup=0, time={time_us}"
-    return f'{name}: {who}, {rest}, vm={vm}, rss=0, process="x"\n'.encode()
+    return f'{name}: {who}{rest and f", {rest}"}, vm={vm}, rss=0, process="x"\n'.encode()
 
 
 def test_a_late_line_of_an_ended_process_is_not_its_successors() -> None:
@@ -211,6 +215,28 @@ def test_vm_is_the_latest_in_time_not_in_order_of_arrival() -> None:
     parser.feed(HEADER + b"\n" + call("mmap", 7, 1, 2_000_000, vm=20) + call("mmap", 7, 1, 1_999_999, vm=10))
     (row,) = parser.ledger()
     assert row.vm == 20
+
+
+def test_proc_and_a_tap_tell_of_the_same_process() -> None:
+    """/proc has a start in ticks of 10 ms; the tap has it in nanoseconds. Whoever comes first, it is one process."""
+    exact, tick = 51_234_567_890, 51_230_000_000
+    for first, second in ((tick, exact), (exact, tick)):
+        parser = Parser()
+        parser.feed(HEADER + b"\n")
+        parser.feed(call("proc" if first == tick else "mmap", 7, first, 1, "" if first == tick else GRANTED, vm=10))
+        parser.feed(call("proc" if second == tick else "mmap", 7, second, 2, "" if second == tick else GRANTED, vm=20))
+        (row,) = parser.ledger()
+        assert (row.requested, row.vm) == (4096, 20)
+        assert list(parser.seal().process_starts) == [tick // 1000]
+
+
+def test_processes_with_one_pid_and_one_tick_are_told_apart() -> None:
+    parser = Parser()
+    parser.feed(HEADER + b"\n")
+    for start in (10_000_001, 10_000_002, 10_000_003, 10_000_002):
+        parser.feed(call("mmap", 7, start, 1))
+    assert [row.requested for row in parser.ledger()] == [4096, 8192, 4096]
+    assert list(parser.seal().process_starts) == [10_000, 10_001, 10_002]
 
 
 @pytest.mark.parametrize("before", [b"", b"Attaching 12 probes...\n", b"\n\n"])
