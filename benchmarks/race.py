@@ -41,6 +41,7 @@ class Measurement:
 class Comparison:
     """A claim: the subject's rate divided by the peer's, repetition by repetition; the median counts."""
 
+    row: str
     claim: str
     subject: str
     peer: str
@@ -85,7 +86,7 @@ def compare(
         (subject.amount[unit] / ours) / (peer.amount[unit] / theirs)
         for ours, theirs in zip(subject.seconds, peer.seconds, strict=True)
     ]
-    return Comparison(claim, subject.contender, peer.contender, unit, ratios, goal)
+    return Comparison(subject.row, claim, subject.contender, peer.contender, unit, ratios, goal)
 
 
 @contextmanager
