@@ -131,6 +131,7 @@ def _store_routes(snapshots: Snapshots) -> list[Route]:
                 "process_id": p.integer(0, p.MAX_ID),
                 "process_name": p.comm(),
                 "call": p.one_of(CALLS),
+                "failed": p.choice({"true": True, "false": False}),
                 **WINDOW,
                 "min_length": p.integer(0, p.MAX_LENGTH),
             },

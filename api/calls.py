@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from memtap.api.parameters import cursor_text
@@ -23,6 +24,7 @@ def calls(
     pid: int | None = None,
     process_id: int | None = None,
     call: str | None = None,
+    failed: bool | None = None,
     from_us: int | None = None,
     to_us: int | None = None,
     min_length: int | None = None,
@@ -41,6 +43,7 @@ def calls(
         pid=pid,
         name=process_name,
         call=call,
+        failed=failed,
         from_us=from_us,
         to_us=to_us,
         min_length=min_length,
@@ -60,11 +63,21 @@ def calls(
             "process_name": [display(row.name) for row in page],
             "call": [row.call for row in page],
             "length": [row.length for row in page],
+            "freed": [row.freed for row in page],
+            "errno": [row.errno for row in page],
+            "error": [error_name(row.errno) for row in page],
+            "kind": [row.kind for row in page],
+            "vm": [row.vm for row in page],
         },
         # The call that `after` names is itself older than this page.
         "older": cursor_text(*oldest) if oldest and (more or after is not None) else None,
         "newer": cursor_text(*newest) if newest else None,
     }
+
+
+def error_name(number: int | None) -> str | None:
+    """What errno(3) calls it; None where the call was granted, or nobody said what came of it."""
+    return errno.errorcode.get(number, f"errno {number}") if number else None
 
 
 def _cursor(row: CallRow) -> tuple[int, int]:

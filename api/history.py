@@ -8,7 +8,7 @@ from memtap.api.encoding import exact_all
 from memtap.api.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from memtap.api.moment import Moment
 
@@ -46,6 +46,15 @@ def history_columns(rows: Sequence[tuple[int, int, int, int, int]]) -> dict[str,
         "requests": [row[3] for row in rows],
         "releases": [row[4] for row in rows],
     }
+
+
+def held_columns(
+    seconds: Iterable[int], rows: Sequence[tuple[int, int | None, int | None]]
+) -> dict[str, Sequence[object]]:
+    """What a process held at the end of each of `seconds`; None where no tap has said."""
+    held = {second: (vm, resident) for second, vm, resident in rows}
+    known = [held.get(second, (None, None)) for second in seconds]
+    return {"vm": [vm for vm, _ in known], "resident": [resident for _, resident in known]}
 
 
 def whole_seconds(from_us: int, to_us: int) -> tuple[int, int]:

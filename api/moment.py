@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from memtap.stores.contract import Account, Host, ProcessRow, Reader, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 
 UNKNOWN_HOST = Host(name="", boot_id="", memory_bytes=0, page_size=0)
+
+
+def failed_of(rows: Iterable[ProcessRow]) -> int | None:
+    """Calls of these processes that failed; None where no tap has said, of none of them: format 1."""
+    known = [row.failed for row in rows if row.uid is not None]
+    return sum(known) if known else None
 
 
 class Moment:
@@ -43,6 +49,11 @@ class Moment:
     @property
     def totals(self) -> Totals:
         return self._once("totals", self.reader.totals)
+
+    @property
+    def failed(self) -> int | None:
+        """Calls that failed, of all processes; None where no tap has said what came of calls: format 1."""
+        return self.totals.failed or failed_of(self.processes)
 
     @property
     def account(self) -> Account:

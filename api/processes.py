@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memtap.api.encoding import exact, exact_all, exact_or_null
-from memtap.api.history import HOUR_S, SECOND_US, history_columns
+from memtap.api.history import HOUR_S, SECOND_US, held_columns, history_columns
 from memtap.api.problems import Problem
 from memtap.names import display
 
@@ -26,6 +26,11 @@ def share(requested: int, requested_all: int) -> float:
 def percentage(balance: int, memory_bytes: int) -> float | None:
     """Of the host's total memory; None where nobody knows it (a file's host)."""
     return balance / memory_bytes * 100 if memory_bytes else None
+
+
+def failed_calls(row: ProcessRow) -> int | None:
+    """None where no tap has said what came of its calls: format 1."""
+    return None if row.uid is None else row.failed
 
 
 def obtener_procesos(moment: Moment) -> list[dict[str, object]]:
@@ -73,9 +78,14 @@ def process(moment: Moment, *, process_id: int) -> dict[str, object]:
             allowed="an id of /api/v1/processes",
         )
     to_us = (row.last_us // SECOND_US + 1) * SECOND_US
-    history = moment.reader.history(process_id, max(0, to_us - HOUR_S * SECOND_US), to_us)
+    from_us = max(0, to_us - HOUR_S * SECOND_US)
+    activity = moment.reader.history(process_id, from_us, to_us)
+    held = moment.reader.held(process_id, from_us, to_us)
     columns = process_columns(moment, [row])
-    return {**{name: column[0] for name, column in columns.items()}, "history": history_columns(history)}
+    return {
+        **{name: column[0] for name, column in columns.items()},
+        "history": history_columns(activity) | held_columns([second for second, *_ in activity], held),
+    }
 
 
 def process_columns(moment: Moment, rows: Sequence[ProcessRow]) -> dict[str, Sequence[object]]:
@@ -92,11 +102,15 @@ def process_columns(moment: Moment, rows: Sequence[ProcessRow]) -> dict[str, Seq
         "percentage": [percentage(row.balance, memory[row.host]) for row in rows],
         "requests": [row.requests for row in rows],
         "releases": [row.releases for row in rows],
+        "failed": [failed_calls(row) for row in rows],
         "first_us": [row.first_us for row in rows],
         "last_us": [row.last_us for row in rows],
         "ended_us": [row.ended_us for row in rows],
         "vm": [exact_or_null(row.vm) for row in rows],
         "resident": [exact_or_null(row.resident) for row in rows],
+        "uid": [row.uid for row in rows],
+        "cgroup": [row.cgroup for row in rows],
+        "parent": [row.parent for row in rows],
         "host": [row.host for row in rows],
     }
 

@@ -40,6 +40,7 @@ class StoreFacts:
     version: str = ""
     host: Host = UNKNOWN_HOST
     totals: Totals = NO_TOTALS
+    failed: int | None = None  # calls; None: no tap has said
     account: Account = NO_ACCOUNT
 
 
@@ -89,7 +90,7 @@ class Pulse:
             moment = await self._snapshots.moment()
             if moment.version != self._facts.version or self._error:
                 self._facts = await self._snapshots.in_thread(
-                    lambda: StoreFacts(moment.version, moment.host, moment.totals, moment.account)
+                    lambda: StoreFacts(moment.version, moment.host, moment.totals, moment.failed, moment.account)
                 )
             self._error = ""
         except StoreError as error:
@@ -123,7 +124,7 @@ class Pulse:
                 },
                 "account": _account_object(facts.account),
                 "pipeline": _pipeline_object(status.pipeline),
-                "totals": totals_object(facts.totals),
+                "totals": totals_object(facts.totals, facts.failed),
                 "rates": self._rates(),
                 "samples": [display(sample) for sample in status.pipeline.samples],
             }

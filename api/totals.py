@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from memtap.api.encoding import exact, exact_all
 from memtap.api.history import whole_seconds
+from memtap.api.moment import failed_of
 from memtap.api.processes import share
 from memtap.names import display
 from memtap.stores.contract import ProcessRow, Totals
@@ -22,7 +23,7 @@ def totals(moment: Moment, *, from_us: int | None = None, to_us: int | None = No
         rows = sorted(moment.processes, key=lambda row: row.requested, reverse=True)
         return {
             "window": {"from_us": None, "to_us": None},
-            "totals": totals_object(moment.totals),
+            "totals": totals_object(moment.totals, moment.failed),
             "shares": _shares(rows, moment.requested_all),
         }
     last_us = moment.totals.last_us or 0
@@ -31,17 +32,19 @@ def totals(moment: Moment, *, from_us: int | None = None, to_us: int | None = No
     summed = _sum(rows)
     return {
         "window": {"from_us": from_us, "to_us": to_us},
-        "totals": totals_object(summed),
+        "totals": totals_object(summed, failed_of(rows)),
         "shares": _shares(rows, summed.requested),
     }
 
 
-def totals_object(known: Totals) -> dict[str, object]:
+def totals_object(known: Totals, failed: int | None) -> dict[str, object]:
+    """`failed` is None where no tap has said what came of calls."""
     return {
         "requested": exact(known.requested),
         "released": exact(known.released),
         "requests": known.requests,
         "releases": known.releases,
+        "failed": failed,
         "processes": known.processes,
         "first_us": known.first_us,
         "last_us": known.last_us,

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from counted import STREAM, WideCall, batches, some_wide_calls
 
 from memtap.api import Settings, create_app
 from memtap.native import Parser
@@ -168,6 +169,20 @@ def stored(path: Path, events: list[Event]) -> AbstractContextManager[Stored]:
     return stored_at(f"duckdb://{path}", events)
 
 
+@contextlib.contextmanager
+def stored_wide_at(url: str, calls: list[WideCall]) -> Iterator[Reader]:
+    """A new store with these lines of format 2 in it."""
+    store = open_store(url)
+    store.migrate()
+    writer = store.writer()
+    number = writer.open_stream(STREAM).stream_no
+    for batch in batches(calls):
+        assert writer.write(number, batch)
+    yield store.reader()
+    writer.close()
+    store.close()
+
+
 class Counting:
     """A reader that counts what it is asked."""
 
@@ -259,6 +274,31 @@ def made(events: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Itera
 def site(made: Stored) -> Iterator[Site]:
     with serving() as start:
         yield start(made.reader())
+
+
+@pytest.fixture(scope="session")
+def wide_calls() -> list[WideCall]:
+    return some_wide_calls(3000)
+
+
+@pytest.fixture(scope="session")
+def wide_site(wide_calls: list[WideCall], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Over lines of format 2."""
+    path = tmp_path_factory.mktemp("store") / "wide.duckdb"
+    with stored_wide_at(f"duckdb://{path}", wide_calls) as reader, serving() as start:
+        yield start(reader)
+
+
+@pytest.fixture
+def fresh_wide(tmp_path: Path) -> Iterator[Callable[[list[WideCall]], Site]]:
+    """Starts a server over these lines of format 2."""
+    with contextlib.ExitStack() as running:
+
+        def over(calls: list[WideCall]) -> Site:
+            reader = running.enter_context(stored_wide_at(f"duckdb://{tmp_path / 'wide.duckdb'}", calls))
+            return running.enter_context(serving())(reader)
+
+        yield over
 
 
 @pytest.fixture

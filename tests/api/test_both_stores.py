@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from web import Site, serving, stored_at
+from web import Site, serving, stored_at, stored_wide_at
 
 
 @pytest.fixture
 def over_mariadb(mysql_url: str, events: list[Any]):
     with stored_at(mysql_url, events) as kept, serving() as serve:
         yield serve(kept.reader())
+
+
+@pytest.fixture
+def wide_over_mariadb(mysql_url: str, wide_calls: list[Any]):
+    with stored_wide_at(mysql_url, wide_calls) as reader, serving() as serve:
+        yield serve(reader)
 
 
 def comparable(document: Any) -> Any:
@@ -37,6 +43,24 @@ def test_every_answer_is_the_same_over_both(over_mariadb: Site, site: Site, even
         ("/api/v1/losses", {}),
     ]:
         assert comparable(over_mariadb.get(path, **query)) == comparable(site.get(path, **query)), (path, query)
+
+
+def test_what_format_2_says_is_the_same_over_both(wide_over_mariadb: Site, wide_site: Site, wide_calls):
+    middle = wide_calls[len(wide_calls) // 2].time_us
+    for path, query in [
+        ("/api/ObtenerProcesos", {}),
+        ("/api/v1/processes", {"ended": "all"}),
+        ("/api/v1/processes/1", {}),
+        ("/api/v1/calls", {"limit": 1000}),
+        ("/api/v1/calls", {"failed": "true", "to_us": middle}),
+        ("/api/v1/calls", {"failed": "false", "call": "mremap"}),
+        ("/api/v1/totals", {}),
+        ("/api/v1/totals", {"from_us": middle}),
+    ]:
+        assert comparable(wide_over_mariadb.get(path, **query)) == comparable(wide_site.get(path, **query)), (
+            path,
+            query,
+        )
 
 
 def test_the_page_of_calls_is_cut_at_the_same_places(over_mariadb: Site, site: Site):

@@ -22,6 +22,7 @@ import pytest
         ("/api/v1/calls", "min_length=18446744073709551616", "min_length", "0 to 18446744073709551615"),
         ("/api/v1/calls", "call=MMAP2", "call", "mmap2, munmap"),
         ("/api/v1/calls", "call=mmap2'--", "call", "mmap2, munmap"),
+        ("/api/v1/calls", "failed=1", "failed", "true, false"),
         ("/api/v1/calls", "before=1", "before", "'older' or 'newer' of an earlier answer"),
         ("/api/v1/calls", "after=1-2-3", "after", "'older' or 'newer' of an earlier answer"),
         ("/api/v1/calls", "before=9223372036854775808-1", "before", "'older' or 'newer' of an earlier answer"),

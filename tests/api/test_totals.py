@@ -19,6 +19,7 @@ def test_totals_are_of_every_call(site, events, tallies):
         "released": sum(count.released for count in tallies.values()),
         "requests": sum(event.call == "mmap2" for event in events),
         "releases": sum(event.call == "munmap" for event in events),
+        "failed": None,
         "processes": len(tallies),
         "first_us": events[0].time_us,
         "last_us": events[-1].time_us,
