@@ -71,11 +71,8 @@ def test_every_kind_of_call_is_found_by_its_name(wide_site, wide_calls, name):
 def test_a_process_has_its_failed_calls_what_it_holds_and_whose_it_is(wide_site, wide_calls):
     sums, latest = by_process(wide_calls), {(call.pid, call.start_us): call for call in wide_calls}
     known = rows(wide_site.get("/api/v1/processes", ended="all")["columns"])
-
     assert sorted(
-        ordered(
-            (row["pid"], row["first_us"]), row["balance"], row["failed"], row["vm"], row["resident"], row["ended_us"]
-        )
+        (row["pid"], row["first_us"], row["balance"], row["failed"], row["vm"], row["resident"], row["ended_us"])
         for row in known
     ) == sorted(
         (pid, of.first_us, of.requested - of.released, of.failed, of.vm, of.resident, of.ended_us)
