@@ -11,6 +11,7 @@ from memtap.loader import Loader
 from memtap.native import Parser, Reader, Ring
 from memtap.pump import FLUSH_MS, LIVE_ROWS, Pump
 from memtap.reaper import Reaper
+from memtap.reconciler import Reconciler
 from memtap.status import PipelineStatus, Status
 from memtap.stores.contract import Host, Loss, Stream, Writer
 from memtap.taps.supervisor import Supervisor
@@ -39,6 +40,7 @@ class Live:
         self._pump = Pump(self._parser, self._loader, flush_ms=FLUSH_MS)
         self._reaper = Reaper(self._end_processes)
         self._follows_proc = tap.restarts and not tap.recording and sees_all_pids()
+        self._reconciler = Reconciler(self._parser, tap.left_out)
         self._seen = 0  # processes the reaper has heard of
         self._reader: Reader | None = None
         self._pipeline = PipelineStatus()
@@ -60,12 +62,13 @@ class Live:
 
     def status(self) -> Status:
         """As of the last tick, a tenth of a second ago or so; never waits."""
-        return Status(tap=self.supervisor.status(), pipeline=self._pipeline)
+        return Status(self.supervisor.status(), self._pipeline, self._reconciler.latest)
 
     def _follow(self, fd: int) -> None:
         """One stream of the tap, in the supervisor's thread."""
         if self.tap.recording:
             self._reaper.all_ended()  # it begins again
+        self._reconciler.begin()
         ring = Ring(RING_BYTES, drop=self.tap.restarts)
         self._reader = reader = Reader(fd, ring)
 
@@ -92,6 +95,7 @@ class Live:
             self._reaper.hear(new)
         if self._follows_proc:
             self._reaper.look()
+            self._reconciler.tick()
         self._pipeline = PipelineStatus(
             lines=self._parser.lines,
             events=self._parser.events,
@@ -107,7 +111,8 @@ class Live:
 
     def _end_processes(self, pids: tuple[int, ...]) -> None:
         self._parser.end(pids)
-        self._loader.end_processes(pids, time.time_ns() // 1000)
+        if self._parser.format != 2:  # there a batch says who has ended
+            self._loader.end_processes(pids, time.time_ns() // 1000)
 
 
 def recorded_host() -> Host:

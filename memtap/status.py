@@ -38,8 +38,20 @@ class PipelineStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """How the latest look at /proc compared with what the stream had said."""
+
+    time_us: int = 0  # microseconds since the epoch; 0: there was none, as in format 1
+    processes: int = 0  # that live
+    new: int = 0  # of them the stream knew nothing
+    differing: int = 0  # of them it knew other mapped bytes; healed since
+    difference: int = 0  # bytes, /proc's less the stream's, over all that differed
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """All of it, as of one moment."""
 
     tap: TapStatus = TapStatus()
     pipeline: PipelineStatus = PipelineStatus()
+    reconciliation: Reconciliation = Reconciliation()

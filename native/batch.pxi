@@ -6,7 +6,7 @@ cdef enum:
     ROWS = 122880  # a row group of DuckDB
 
 LedgerRow = namedtuple(
-    "LedgerRow", "pid name requested released requests releases failed first_us last_us vm resident ended")
+    "LedgerRow", "pid start_us name requested released requests releases failed first_us last_us vm resident ended")
 
 
 class FormatError(ValueError):
@@ -624,20 +624,18 @@ cdef class Parser:
             ledger.activities = NULL
             ledger.active = 0
             ledger.active_capacity = 0
+            ledger.ended_count = 0
         finally:
             self.busy = False
         return batch
 
     cdef list newly_ended(self):
-        """(local process id, time of its last line) of the processes that ended in the open batch."""
+        """Format 2: (local process id, time of its last line) of the processes that ended since the last seal."""
+        cdef Ledger *ledger = &self.parse.ledger
         cdef uint32_t i
-        cdef Process *process
-        ended = []
-        for i in range(self.parse.ledger.active):
-            process = &self.parse.ledger.processes[self.parse.ledger.activities[i].process]
-            if process.ended and self.parse.format == 2 and process.activity == i + 1:
-                ended.append((self.parse.ledger.activities[i].process, process.held_us))
-        return ended
+        if self.parse.format != 2:
+            return []
+        return [(ledger.ended[i], ledger.processes[ledger.ended[i]].held_us) for i in range(ledger.ended_count)]
 
     def end(self, pids):
         """These processes have ended: the next call under such a pid is another process's, begun with that call."""
@@ -647,32 +645,40 @@ cdef class Parser:
             for pid in pids:
                 i = self.parse.ledger.by_pid[<uint32_t> pid] if 0 <= pid <= PID_MAX else 0
                 if i:
-                    self.parse.ledger.processes[i - 1].ended = True
+                    ledger_end(&self.parse.ledger, i - 1)
         finally:
             self.busy = False
 
-    def ledger(self):
-        """Every process's exact totals, as of this moment: a list of LedgerRow (bytes, calls, microseconds)."""
+    def ledger(self, *, bint live=False):
+        """Every process's exact totals, as of this moment: a list of LedgerRow (bytes, calls, microseconds). `live`:
+        without those that have ended."""
         cdef Ledger *ledger = &self.parse.ledger
         cdef uint32_t i
-        cdef Process *process
+        cdef Process *p
         cdef Activity *activity
         cdef bint wide = self.parse.columns.wide
         self.enter()
         try:
-            totals = [[p.pid, comm_bytes(p.comm), integer(p.requested), integer(p.released), p.requests, p.releases,
-                       p.failed, p.first_us, p.last_us, p.vm if wide else None, p.rss if wide else None, bool(p.ended)]
-                      for p in ledger.processes[:ledger.count]]
+            rows = {}
+            for i in range(ledger.count):
+                p = &ledger.processes[i]
+                if live and p.ended:
+                    continue
+                rows[i] = [p.pid, p.start_us, comm_bytes(p.comm), integer(p.requested), integer(p.released), p.requests,
+                           p.releases, p.failed, p.first_us, p.last_us, p.vm if wide else None,
+                           p.rss if wide else None, bool(p.ended)]
             for i in range(ledger.active):
                 activity = &ledger.activities[i]
-                row = totals[activity.process]
-                row[2] += integer(activity.requested)
-                row[3] += integer(activity.released)
-                row[4] += activity.requests
-                row[5] += activity.releases
-                row[6] += activity.failed
-                row[7] = min(row[7], activity.first_us)
-                row[8] = max(row[8], activity.last_us)
+                row = rows.get(activity.process)
+                if row is None:
+                    continue
+                row[3] += integer(activity.requested)
+                row[4] += integer(activity.released)
+                row[5] += activity.requests
+                row[6] += activity.releases
+                row[7] += activity.failed
+                row[8] = min(row[8], activity.first_us)
+                row[9] = max(row[9], activity.last_us)
         finally:
             self.busy = False
-        return [LedgerRow(*row) for row in totals]
+        return [LedgerRow(*row) for row in rows.values()]

@@ -19,6 +19,7 @@ class LedgerRow(NamedTuple):
     """One process's exact totals."""
 
     pid: int
+    start_us: int  # with the pid, its identity: see Batch.process_starts
     name: bytes  # the latest comm
     requested: int  # bytes; up to 128 bits
     released: int
@@ -131,8 +132,8 @@ class Parser:
         """Hands out the calls taken since the last seal, maybe none."""
     def end(self, pids: Iterable[int]) -> None:
         """These processes have ended: the next call under such a pid is another process's, begun with that call."""
-    def ledger(self) -> list[LedgerRow]:
-        """Every process's exact totals as of now, in order of appearance."""
+    def ledger(self, *, live: bool = False) -> list[LedgerRow]:
+        """Every process's exact totals as of now, in order of appearance. `live`: without those that have ended."""
 
 @final
 class ArrowTable:
@@ -165,7 +166,8 @@ class Batch:
         """Format 2: (uid, cgroup, pid of the parent or 0) when first seen. Empty in format 1."""
     @property
     def ended(self) -> list[tuple[int, int]]:
-        """Format 2: (local process id, time in microseconds) of the processes that ended in this batch."""
+        """Format 2: (local process id, time in microseconds of its last line) of the processes that ended in this
+        batch: by their exit, because another has their pid, or by `Parser.end`."""
     @property
     def wide(self) -> bool:
         """Whether the calls are of format 2: then there are the columns below that may be None."""

@@ -53,6 +53,8 @@ cdef struct Ledger:
     Activity *activities  # of the open batch, in order of appearance
     uint32_t active
     uint32_t active_capacity
+    uint32_t *ended       # local ids of the processes that ended in the open batch; room for `capacity`
+    uint32_t ended_count
 
 
 cdef bint ledger_init(Ledger *ledger) noexcept nogil:
@@ -66,6 +68,7 @@ cdef void ledger_free(Ledger *ledger) noexcept nogil:
     free(ledger.by_pid)
     free(ledger.processes)
     free(ledger.activities)
+    free(ledger.ended)
     memset(ledger, 0, sizeof(Ledger))
 
 
@@ -79,6 +82,11 @@ cdef bint ledger_room(Ledger *ledger) noexcept nogil:
         if moved == NULL:
             return False
         ledger.processes = <Process *> moved
+        # each process ends once, so this cannot overflow
+        moved = realloc(ledger.ended, capacity * sizeof(uint32_t))
+        if moved == NULL:
+            return False
+        ledger.ended = <uint32_t *> moved
         ledger.capacity = capacity
     if ledger.active == ledger.active_capacity:
         capacity = ledger.active_capacity * 2 if ledger.active_capacity else 256
@@ -113,6 +121,14 @@ cdef inline uint32_t ledger_process(Ledger *ledger, const Record *record) noexce
     return ledger_new(ledger, record, record.time_us if i else 0, i)
 
 
+cdef inline void ledger_end(Ledger *ledger, uint32_t i) noexcept nogil:
+    """Process `i` has ended; said once."""
+    if not ledger.processes[i].ended:
+        ledger.processes[i].ended = True
+        ledger.ended[ledger.ended_count] = i
+        ledger.ended_count += 1
+
+
 cdef uint32_t ledger_new2(Ledger *ledger, const Record *record, uint32_t before) noexcept nogil:
     """A new process of format 2. There must be room for one more.
 
@@ -123,8 +139,10 @@ cdef uint32_t ledger_new2(Ledger *ledger, const Record *record, uint32_t before)
     cdef Process *process = &ledger.processes[i]
     process.coarse = record.call == CALL_PROC
     process.start_us = record.start_ns // TICK_NS * (TICK_NS // 1000)
-    if before and ledger.processes[before - 1].start // TICK_NS == record.start_ns // TICK_NS:
-        process.start_us = ledger.processes[before - 1].start_us + 1
+    if before:
+        ledger_end(ledger, before - 1)  # if its exit was lost: two processes cannot have one pid
+        if ledger.processes[before - 1].start // TICK_NS == record.start_ns // TICK_NS:
+            process.start_us = ledger.processes[before - 1].start_us + 1
     return i
 
 
@@ -211,7 +229,7 @@ cdef inline void ledger_add2(Ledger *ledger, uint32_t i, const Record *record) n
     elif record.call == CALL_FORK:
         process.parent = <uint32_t> record.detail
     elif record.call == CALL_EXIT:
-        process.ended = True
+        ledger_end(ledger, i)
     elif record.call == CALL_MUNMAP or record.call == CALL_SHMDT:
         activity.released += record.freed
         activity.releases += 1

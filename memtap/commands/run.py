@@ -12,7 +12,6 @@ from memtap.commands import listening
 from memtap.commands.listening import Page
 from memtap.errors import MemtapError
 from memtap.live import Live
-from memtap.names import display
 from memtap.status import Status
 from memtap.stopping import stop_on_signals
 from memtap.stores import default_url, open_store, store_url
@@ -92,7 +91,7 @@ def _news(before: Status, now: Status) -> Iterator[str]:
     if now.tap.message != before.tap.message:
         yield f"tap: {now.tap.message}"
         if now.tap.state == "restarting":
-            yield from (f"  {display(line.encode('utf-8', 'surrogateescape'))}" for line in now.tap.stderr)
+            yield from (f"  {line}" for line in now.tap.stderr)
     if now.pipeline.store_error != before.pipeline.store_error:
         yield f"store: {now.pipeline.store_error or 'answers again'}"
 

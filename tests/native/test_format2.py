@@ -156,11 +156,16 @@ def test_the_ledger_counts_what_was_granted_and_given_back(parts: list[tuple[byt
     parser.feed(HEADER + b"\n")
     sums: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     ended = set()
+    latest: dict[int, int] = {}
     for line, seal in parts:
         parser.feed(line)
         if seal:
             parser.seal()
         for event in read(line, HEADER)[0]:
+            if (event.pid, event.start) not in sums:
+                if event.pid in latest:
+                    ended.add((event.pid, latest[event.pid]))  # two processes cannot have one pid
+                latest[event.pid] = event.start
             total = sums[event.pid, event.start]
             change = event.length - event.freed
             if event.errno:

@@ -1,0 +1,94 @@
+"""What /proc says of the processes that live now, as lines of format 2. Reads stat and cgroup, never smaps: that one
+makes the process wait."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from memtap.host import live_pids
+from memtap.native import LedgerRow
+
+_TICK_US = 10_000  # 1 / USER_HZ
+_PAGE = os.sysconf("SC_PAGESIZE")
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One process, as of one moment."""
+
+    pid: int
+    ticks: int  # since boot, of 10 ms: when it began
+    comm: bytes
+    vm: int  # bytes
+    resident: int
+    time_us: int  # microseconds since the epoch, before it was read
+
+    @property
+    def start_us(self) -> int:
+        """Microseconds since boot, in whole ticks, as Batch.process_starts has it."""
+        return self.ticks * _TICK_US
+
+
+def look(pids: Iterable[int] | None = None) -> Iterator[Seen]:
+    """These processes, or all that live. Those that are gone meanwhile, and kernel threads, are left out."""
+    for pid in sorted(live_pids()) if pids is None else pids:
+        now_us = time.time_ns() // 1000
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_bytes()
+        except OSError:
+            continue
+        comm = stat[stat.index(b"(") + 1 : stat.rindex(b")")]
+        fields = stat[stat.rindex(b")") + 2 :].split()  # from the third on: see proc(5)
+        if vm := int(fields[20]):
+            yield Seen(pid, int(fields[19]), comm, vm, int(fields[21]) * _PAGE, now_us)
+
+
+def line(seen: Seen) -> bytes:
+    """A `proc` line of format 2."""
+    return (
+        f"proc: pid={seen.pid}, start={seen.ticks * _TICK_US * 1000}, uid={_uid(seen.pid)}, cgroup={_cgroup(seen.pid)}, "
+        f"time={seen.time_us}, vm={seen.vm}, rss={seen.resident}, process={seen.comm.ljust(16, bytes(1)).hex()}\n"
+    ).encode()
+
+
+def _uid(pid: int) -> int:
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid
+    except OSError:
+        return 0
+
+
+def _cgroup(pid: int) -> int:
+    """The id of its cgroup in version 2's tree: the inode of the group's folder. 0 where there is none."""
+    try:
+        for entry in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            if entry.startswith("0::"):
+                return (_CGROUPS / entry[3:].lstrip("/")).stat().st_ino
+    except OSError:
+        pass
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A process of which the stream and /proc do not say the same."""
+
+    seen: Seen
+    vm: int | None  # bytes, what the stream said; None: nothing yet
+
+
+def differences(ledger: Collection[LedgerRow], seen: Iterable[Seen], settled_us: int) -> Iterator[Difference]:
+    """Where `vm` differs, or the stream knows nothing. Left out: processes whose lines may still be on the way, as they
+    made a call after `settled_us`."""
+    known = {(row.pid, row.start_us // _TICK_US): row for row in ledger}
+    for now in seen:
+        row = known.get((now.pid, now.ticks))
+        if row is None:
+            yield Difference(now, None)
+        elif row.vm != now.vm and row.last_us < settled_us:
+            yield Difference(now, row.vm)
