@@ -51,7 +51,7 @@ def look(pids: Iterable[int] | None = None) -> Iterator[Seen]:
 def line(seen: Seen) -> bytes:
     """A `proc` line of format 2."""
     return (
-        f"proc: pid={seen.pid}, start={seen.ticks * _TICK_US * 1000}, uid={_uid(seen.pid)}, cgroup={_cgroup(seen.pid)}, "
+        f"proc: pid={seen.pid}, start={seen.start_us * 1000}, uid={_uid(seen.pid)}, cgroup={_cgroup(seen.pid)}, "
         f"time={seen.time_us}, vm={seen.vm}, rss={seen.resident}, process={seen.comm.ljust(16, bytes(1)).hex()}\n"
     ).encode()
 

@@ -252,7 +252,8 @@ def test_a_terminal_sees_progress_and_a_summary(tmp_path: Path) -> None:
     )
     screen = done.stdout.decode()
     assert "M calls/s" in screen
-    calls = f"{40 * data.count(b'\n'):,}"
+    lines = 40 * data.count(b"\n")
+    calls = f"{lines:,}"
     assert f"{calls} calls stored from {calls} lines in " in screen
 
 
