@@ -35,6 +35,7 @@ class TapProcess:
     def __init__(self, tap: Tap) -> None:
         self._harmless = tap.harmless
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
+        self.losses: list[Loss] = []  # that its stderr told of
         self._reaping = threading.Lock()  # a pid may be signalled only while nobody has waited for it
         self.fd, writing = os.pipe2(os.O_CLOEXEC)
         try:
@@ -99,6 +100,8 @@ class TapProcess:
                 shown = names.display(line.strip())
                 if shown and not (self._harmless and self._harmless in shown):
                     self._stderr.append(shown)
+                if loss := loss_in(shown, time.time_ns() // 1000):
+                    self.losses.append(loss)
 
 
 def enlarge_pipe(fd: int) -> int:
