@@ -44,7 +44,7 @@ class LocalIds:
         if len(processes) < batch.process_count:
             new = slice(len(processes), batch.process_count)
             identities = list(zip(batch.process_pids[new], batch.process_starts[new], strict=True))
-            # Two local processes may be one here: format 2 tells starts apart by nanoseconds.
+            # Lines that muddle pids and starts can make two local processes of one identity.
             found = process_ids(dict(zip(identities, _facts(batch, new), strict=True)))
             processes = processes + array("I", (found[identity] for identity in identities))
         return LocalIds(batch.names, names, processes)

@@ -107,7 +107,9 @@ class TestExactlyOnce:
         number = writer.open_stream(STREAM).stream_no
         taken = (number << 40) + 1
         row = f"({taken}, {FIRST_US}, 1, 1, 0, 1)"
-        mariadb.execute(f"INSERT INTO {database}.events (id, time_us, process_id, name_id, `call`, length) VALUES {row}")
+        mariadb.execute(
+            f"INSERT INTO {database}.events (id, time_us, process_id, name_id, `call`, length) VALUES {row}"
+        )
         with pytest.raises(StoreError, match="of 3 rows for events the server took 2"):
             writer.write(number, one_batch(Call(1), Call(2), Call(3)))
         assert reader.account().stored == 0

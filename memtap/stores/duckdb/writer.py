@@ -13,10 +13,11 @@ from memtap.stores import schema
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
 from memtap.stores.duckdb import statements as sql
 from memtap.stores.duckdb.text import text_of
-from memtap.stores.local_ids import Facts, Identity, OpenStream
+from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 
 if TYPE_CHECKING:
+    from memtap.native import Batch
     from memtap.stores.duckdb.database import Database
 
 Connection = duckdb.DuckDBPyConnection
@@ -77,11 +78,9 @@ class DuckDBWriter:
                 connection.register("batch_activity", batch.events.activity(ids.processes, ids.names))
                 connection.execute(sql.ADD_TO_ROLLUP)
                 connection.execute(sql.ADD_TO_PROCESSES)
-                if ended := batch.events.ended:
-                    exited = [[ids.processes[local] for local, _ in ended], [time_us for _, time_us in ended]]
-                    connection.execute(sql.END_EXITED, exited)
                 first_us, last_us, sane_us = connection.execute(sql.TIMES, [schema.END_OF_TIME_US]).fetchall()[0]
                 connection.execute(sql.RAISE_HOST, [sane_us, stream.host_id])
+            _end_exited(connection, batch.events, ids)
             _add_losses(connection, stream_no, batch)
             connection.execute(sql.ADD_TO_STREAM, [*_counts(batch), first_us, last_us, stream_no])
         stream.ids = ids  # only now: ids made in a transaction that failed do not exist
@@ -181,6 +180,12 @@ def _process_ids(connection: Connection, host_id: int, processes: Mapping[Identi
         connection.execute(sql.ADD_PROCESSES, [first, host_id, *map(list, columns)])
         found.update((identity, number) for number, identity in enumerate(new, first))
     return found
+
+
+def _end_exited(connection: Connection, events: Batch, ids: LocalIds) -> None:
+    if events.ended:
+        numbers, times = [ids.processes[local] for local, _ in events.ended], [time_us for _, time_us in events.ended]
+        connection.execute(sql.END_EXITED, [numbers, times])
 
 
 def _add_losses(connection: Connection, stream_no: int, batch: SealedBatch) -> None:

@@ -81,9 +81,9 @@ class MySQLWriter:
                 _load(session, batch.events, ids, first_id)
                 session.run(sql.ADD_TO_ROLLUP)
                 session.run(sql.ADD_TO_PROCESSES)
-                _end_exited(session, [(ids.processes[local], time_us) for local, time_us in batch.events.ended])
                 first_us, last_us, sane_us = session.rows(sql.TIMES, [schema.END_OF_TIME_US])[0]
                 session.run(sql.RAISE_HOST, [sane_us, stream.host_id])
+            _end_exited(session, [(ids.processes[local], time_us) for local, time_us in batch.events.ended])
             _add_losses(session, stream_no, batch)
             counts = [batch.lines, rows, batch.rejected, batch.notices]
             session.run(sql.ADD_TO_STREAM, [*counts, first_us, first_us, last_us, last_us, stream_no])
