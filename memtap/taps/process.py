@@ -16,8 +16,10 @@ from typing import IO, TYPE_CHECKING, Literal, cast
 
 from memtap import names
 from memtap.taps import exec_tap
+from memtap.taps.complaints import loss_in
 
 if TYPE_CHECKING:
+    from memtap.stores.contract import Loss
     from memtap.taps.tap import Tap
 
 _STDERR_LINES = 20

@@ -166,6 +166,8 @@ class Supervisor:
             status = process.end(_END_GRACE_S)
             self._stderr = process.stderr() or self._stderr
             self._process = None
+            for loss in process.losses:
+                self._on_gap(loss)
         return status, f"{self._tap.name} {_describe(status)}"
 
     def _await_first_bytes(self, process: TapProcess) -> None:
