@@ -114,7 +114,7 @@ cdef class Batch:
         raise TypeError("a Batch is made by Parser.seal() or memtap.read()")
 
     def __dealloc__(self):
-        free(self.columns.block)
+        columns_free(&self.columns)
         free(self.activities)
 
     def __len__(self):
@@ -390,7 +390,7 @@ cdef class Parser:
         ledger_free(&self.parse.ledger)
         free(self.parse.names.comms)
         free(self.parse.names.slots)
-        free(self.parse.columns.block)
+        columns_free(&self.parse.columns)
         free(self.parse)
 
     cdef int begin_with(self, bytes header) except -1:

@@ -22,6 +22,60 @@ cdef enum:
     WIDE_BYTES = 56     # a row: 5 words of 8, 3 of 4, 1 of 2, 2 bytes
 
 
+# Blocks of batches that are gone, for the next ones: the kernel need not find, clear and map the same pages again
+# and again, which costs as much as parsing into them. Used with and without the GIL, so under a lock of their own.
+cdef enum:
+    SPARES = 4
+    SPARE_BYTES_MAX = 16 << 20
+
+cdef pthread_mutex_t spare_lock
+cdef void *spare_blocks[SPARES]
+cdef size_t spare_bytes[SPARES]
+pthread_mutex_init(&spare_lock, NULL)
+
+
+cdef void *take_block_of(size_t bytes) noexcept nogil:
+    """A spare block of just this size, or a new one; NULL where memory is short."""
+    cdef void *block = NULL
+    cdef int i
+    pthread_mutex_lock(&spare_lock)
+    for i in range(SPARES):
+        if spare_blocks[i] != NULL and spare_bytes[i] == bytes:
+            block = spare_blocks[i]
+            spare_blocks[i] = NULL
+            break
+    pthread_mutex_unlock(&spare_lock)
+    return block if block != NULL else malloc(bytes)
+
+
+cdef void give_back(void *block, size_t bytes) noexcept nogil:
+    """A block that nobody uses any more. Where there is no place for it, another spare one goes."""
+    cdef void *old
+    cdef int i
+    cdef int place = 0
+    if block == NULL or bytes > SPARE_BYTES_MAX:
+        free(block)
+        return
+    pthread_mutex_lock(&spare_lock)
+    for i in range(SPARES):
+        if spare_blocks[i] == NULL:
+            place = i
+    old = spare_blocks[place]
+    spare_blocks[place] = block
+    spare_bytes[place] = bytes
+    pthread_mutex_unlock(&spare_lock)
+    free(old)
+
+
+cdef inline size_t columns_bytes(const Columns *columns) noexcept nogil:
+    return columns.capacity * <size_t> (WIDE_BYTES if columns.wide else NARROW_BYTES)
+
+
+cdef inline void columns_free(Columns *columns) noexcept nogil:
+    give_back(columns.block, columns_bytes(columns))
+    columns.block = NULL
+
+
 cdef inline uint8_t *lay(void **column, uint8_t *p, size_t bytes) noexcept nogil:
     column[0] = p
     return p + bytes
@@ -29,13 +83,16 @@ cdef inline uint8_t *lay(void **column, uint8_t *p, size_t bytes) noexcept nogil
 
 cdef bint columns_init(Columns *columns, size_t capacity, bint wide) noexcept nogil:
     """`capacity` must be a multiple of 8. False where memory is short."""
-    cdef uint8_t *p = <uint8_t *> malloc(capacity * <size_t> (WIDE_BYTES if wide else NARROW_BYTES))
+    cdef Columns made
+    cdef uint8_t *p
+    memset(&made, 0, sizeof(Columns))
+    made.capacity = capacity
+    made.wide = wide
+    p = <uint8_t *> take_block_of(columns_bytes(&made))
     if p == NULL:
         return False
-    memset(columns, 0, sizeof(Columns))
-    columns.block = p
-    columns.capacity = capacity
-    columns.wide = wide
+    made.block = p
+    columns[0] = made
     p = lay(<void **> &columns.time_us, p, 8 * capacity)
     p = lay(<void **> &columns.length, p, 8 * capacity)
     if wide:
@@ -58,7 +115,7 @@ cdef bint columns_widen(Columns *columns) noexcept nogil:
     cdef Columns wide
     if not columns_init(&wide, columns.capacity, True):
         return False
-    free(columns.block)
+    columns_free(columns)
     columns[0] = wide
     return True
 
@@ -82,6 +139,6 @@ cdef bint columns_grow(Columns *columns) noexcept nogil:
         memcpy(more.error, columns.error, 2 * rows)
         memcpy(more.kind, columns.kind, rows)
     more.rows = rows
-    free(columns.block)
+    columns_free(columns)
     columns[0] = more
     return True
