@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -17,6 +17,7 @@ from counted import (
     STREAM,
     Call,
     Renamed,
+    WideCall,
     batches,
     by_pid,
     by_second,
@@ -47,7 +48,7 @@ Query = Callable[..., list[tuple[Any, ...]]]
 EVERYTHING = CallFilter()
 
 
-def write_all(writer: Writer, calls: list[Call], stream: Stream = STREAM, rows: int = 1000) -> int:
+def write_all(writer: Writer, calls: Sequence[Call], stream: Stream = STREAM, rows: int = 1000) -> int:
     cursor = writer.open_stream(stream)
     for batch in batches(calls, rows=rows, start=cursor):
         assert writer.write(cursor.stream_no, batch)
@@ -479,11 +480,25 @@ _calls = st.lists(
     ),
     max_size=40,
 )
+_wide_calls = st.lists(
+    st.builds(
+        WideCall,
+        pid=st.integers(1, 4),
+        name=st.sampled_from([b"a", b"b", b"\xff"]),
+        time_us=_times,
+        length=st.sampled_from([0, 4096, GREATEST]),
+        call=st.sampled_from(CALLS[1:7]),
+        errno=st.sampled_from([0, 0, 12]),
+        quoted=st.booleans(),
+    ),
+    max_size=40,
+)
 _filters = st.builds(
     CallFilter,
     pid=st.none() | st.integers(1, 5),
     name=st.none() | st.sampled_from([b"a", b"\xff", b"nobody"]),
     call=st.none() | st.sampled_from(["mmap2", "munmap", "mremap"]),
+    failed=st.none() | st.booleans(),
     from_us=st.none() | _times,
     to_us=st.none() | _times,
     min_length=st.none() | st.sampled_from([0, 1, 4097]),
@@ -495,6 +510,7 @@ def passes(row: CallRow, where: CallFilter) -> bool:
         where.pid in (None, row.pid)
         and where.name in (None, row.name)
         and where.call in (None, row.call)
+        and where.failed in (None, bool(row.errno))
         and (where.from_us is None or row.time_us >= where.from_us)
         and (where.to_us is None or row.time_us < where.to_us)
         and (where.min_length is None or row.length >= where.min_length)
@@ -503,9 +519,9 @@ def passes(row: CallRow, where: CallFilter) -> bool:
 
 class TestPaging:
     @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(calls=_calls, where=_filters, size=st.integers(1, 50))
+    @given(calls=_calls | _wide_calls, where=_filters, size=st.integers(1, 50))
     def test_pages_hold_every_call_once_in_order(
-        self, writer: Writer, reader: Reader, calls: list[Call], where: CallFilter, size: int
+        self, writer: Writer, reader: Reader, calls: Sequence[Call], where: CallFilter, size: int
     ) -> None:
         # The store keeps what earlier examples wrote: the whole of it is paged each time.
         stream = replace(STREAM, name=f"stream {len(reader.streams())}")
@@ -513,7 +529,7 @@ class TestPaging:
         everything = reader.calls(EVERYTHING, limit=100_000)
         assert [row for row in everything if row.id >> 40 == number] == sorted(
             (
-                CallRow((number << 40) + at, c.time_us, process(reader, c.pid), c.pid, c.name, c.call, c.length)
+                CallRow((number << 40) + at, c.time_us, process(reader, c), c.pid, c.name, c.call, c.length, *said(c))
                 for at, c in enumerate(calls)
             ),
             key=lambda row: (-row.time_us, -row.id),
@@ -526,7 +542,7 @@ class TestPaging:
         busy = [Call(1, time_us=FIRST_US + at * 10_000) for at in range(3000)]
         rare = [Call(2, time_us=FIRST_US + second * 7_000_000 + 5) for second in range(5)]
         write_all(writer, sorted(busy + rare, key=lambda call: call.time_us))
-        number = process(reader, 2)
+        number = process(reader, Call(2))
         found = reader.calls(CallFilter(process_id=number), limit=3)
         found += reader.calls(CallFilter(process_id=number), before=(found[-1].time_us, found[-1].id), limit=3)
         assert [call.time_us for call in found] == [call.time_us for call in rare[::-1]]
@@ -538,8 +554,15 @@ class TestPaging:
         assert reader.calls(EVERYTHING, limit=0) == []
 
 
-def process(reader: Reader, pid: int) -> int:
-    return next(row.id for row in reader.processes() if row.pid == pid)
+def process(reader: Reader, call: Call) -> int:
+    start_us = call.start_us if isinstance(call, WideCall) else 0
+    return next(row.id for row in reader.processes() if (row.pid, row.start_us) == (call.pid, start_us))
+
+
+def said(call: Call) -> tuple[int | str | None, ...]:
+    if isinstance(call, WideCall):
+        return call.freed, call.errno, call.kind, call.vm
+    return None, None, None, None
 
 
 def older(reader: Reader, where: CallFilter, size: int) -> list[CallRow]:
@@ -598,8 +621,15 @@ class TestOriginalDatabase:
         ]
         assert query("SELECT COUNT(*) FROM MemoryCalls WHERE process_name = 'Python3'") == [(0,)]
 
-    def test_it_knows_every_call_that_the_parser_does(self, query: Query) -> None:
-        assert {text(call) for (call,) in query("SELECT DISTINCT call_type FROM MemoryCalls")} == set(CALLS)
+    def test_it_knows_every_memory_call_that_the_parser_does(self, writer: Writer, query: Query) -> None:
+        write_all(writer, [WideCall(1, call=call) for call in CALLS[1:]], replace(STREAM, name="wide"))
+        assert {text(call) for (call,) in query("SELECT DISTINCT call_type FROM MemoryCalls")} == set(CALLS) - {
+            "mmap",  # is mmap2
+            "fork",
+            "exec",
+            "exit",
+            "proc",
+        }
 
     def test_the_time_is_local_date_time_text(self, query: Query) -> None:
         local = dt.datetime.fromtimestamp(FIRST_US // 10**6).astimezone()

@@ -13,7 +13,19 @@ from pathlib import Path
 
 import MySQLdb
 import pytest
-from counted import FIRST_US, HOST, STREAM, Call, batches, by_pid, one_batch, some_calls
+from counted import (
+    FIRST_US,
+    HOST,
+    STREAM,
+    Call,
+    WideCall,
+    batches,
+    by_pid,
+    by_process,
+    one_batch,
+    some_calls,
+    some_wide_calls,
+)
 from cut import proxy
 from mariadb import Server, private_server
 from rogue import rogue
@@ -115,6 +127,33 @@ class TestExactlyOnce:
         assert reader.account().stored == 0
         assert mariadb.execute(f"SELECT COUNT(*) FROM {database}.processes") == [(0,)]
 
+    @pytest.mark.parametrize("column", ["freed BIGINT", "errno SMALLINT", "kind TINYINT", "vm BIGINT"])
+    def test_a_value_that_the_server_would_bend_fails_a_batch_of_format_2(
+        self, mariadb: Server, database: str, writer: MySQLWriter, reader: Reader, column: str
+    ) -> None:
+        bent = WideCall(1, call="munmap", freed=300, errno=300, kind="file", vm=300)
+        number = writer.open_stream(STREAM).stream_no
+        name = column.split()[0]
+        mariadb.execute(f"ALTER TABLE {database}.events MODIFY {name} DECIMAL(2, 2)")
+        with pytest.raises(StoreError, match=f"of 2 rows for events the server took 2 with 2 warnings.*{name}"):
+            writer.write(number, one_batch(bent, bent))
+        assert reader.account().stored == 0
+        assert mariadb.execute(f"SELECT COUNT(*) FROM {database}.processes") == [(0,)]
+        mariadb.execute(f"ALTER TABLE {database}.events MODIFY {column} UNSIGNED")
+        assert writer.write(number, one_batch(bent, bent))
+
+    def test_a_row_of_format_2_that_the_server_would_skip_fails_the_batch(
+        self, mariadb: Server, database: str, writer: MySQLWriter, reader: Reader
+    ) -> None:
+        number = writer.open_stream(STREAM).stream_no
+        row = f"({(number << 40) + 1}, {FIRST_US}, 1, 1, 0, 1)"
+        mariadb.execute(
+            f"INSERT INTO {database}.events (id, time_us, process_id, name_id, `call`, length) VALUES {row}"
+        )
+        with pytest.raises(StoreError, match="of 3 rows for events the server took 2"):
+            writer.write(number, one_batch(WideCall(1), WideCall(2), WideCall(3)))
+        assert reader.account().stored == 0
+
     def test_a_lock_that_another_holds_is_waited_for_and_then_tried_again(
         self, mariadb: Server, database: str, writer: MySQLWriter, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -190,6 +229,25 @@ class TestLoading:
         assert sums(reader.processes()) == counted(calls)
         assert [(c.pid, c.name, c.time_us, c.length, c.call) for c in reader.calls(EVERYTHING, limit=9999)][::-1] == [
             (c.pid, c.name, c.time_us, c.length, c.call) for c in calls
+        ]
+
+    def test_so_do_rows_of_format_2(
+        self, refusing: None, writer: MySQLWriter, reader: Reader, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        calls = some_wide_calls(3000)
+        number = writer.open_stream(STREAM).stream_no
+        for batch in batches(calls, rows=700):
+            assert writer.write(number, batch)
+        assert writer.load_method == "insert"
+        assert {
+            (row.pid, row.start_us): (row.requested, row.released, row.failed, row.vm, row.resident, row.ended_us)
+            for row in reader.processes(ended=None)
+        } == {
+            identity: (s.requested, s.released, s.failed, s.vm, s.resident, s.ended_us)
+            for identity, s in by_process(calls).items()
+        }
+        assert [(c.pid, c.freed, c.errno, c.kind, c.vm) for c in reader.calls(EVERYTHING, limit=9999)] == [
+            (c.pid, c.freed, c.errno, c.kind, c.vm) for c in sorted(calls, key=lambda call: -call.time_us)
         ]
 
     def test_inserts_stay_below_the_largest_packet(
