@@ -43,19 +43,17 @@ def check_events(
 ) -> None:
     """Sums of `events` by pid. `processes`: the table that says which pid a process has."""
     rows = server.execute(
-        "SELECT p.pid, e.n, e.requested, e.released FROM (SELECT process_id, COUNT(*) AS n,"  # noqa: S608
+        "SELECT p.pid, e.n, e.requested, e.released FROM (SELECT process_id, COUNT(*) AS n,"
         " SUM(IF(`call` = 0, length, 0)) AS requested, SUM(IF(`call` = 1, length, 0)) AS released"
         f" FROM {database}.events GROUP BY process_id) e JOIN {database}.{processes} p ON p.id = e.process_id"
     )
     check_by_pid({row[0]: (row[1], int(row[2]), int(row[3])) for row in rows}, expected, who)
 
 
-def check_memory_calls(
-    server: Server, database: str, expected: dict[int, tuple[int, int, int]], who: str
-) -> None:
+def check_memory_calls(server: Server, database: str, expected: dict[int, tuple[int, int, int]], who: str) -> None:
     """Sums of the original's table by pid."""
     rows = server.execute(
-        "SELECT pid, COUNT(*), SUM(IF(call_type = 'mmap2', ROUND(segment_size * 1048576), 0)),"  # noqa: S608
+        "SELECT pid, COUNT(*), SUM(IF(call_type = 'mmap2', ROUND(segment_size * 1048576), 0)),"
         f" SUM(IF(call_type = 'munmap', ROUND(segment_size * 1048576), 0)) FROM {database}.MemoryCalls GROUP BY pid"
     )
     check_by_pid({row[0]: (row[1], int(row[2]), int(row[3])) for row in rows}, expected, who)

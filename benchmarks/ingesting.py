@@ -111,7 +111,7 @@ class DuckDB:
             if processes is not None:
                 connection.register("known", processes)
             rows = connection.execute(
-                "SELECT p.pid, count(*), sum(CASE call WHEN 0 THEN length ELSE 0 END)::HUGEINT,"  # noqa: S608
+                "SELECT p.pid, count(*), sum(CASE call WHEN 0 THEN length ELSE 0 END)::HUGEINT,"
                 " sum(CASE call WHEN 1 THEN length ELSE 0 END)::HUGEINT FROM events e"
                 f" JOIN {'processes' if processes is None else 'known'} p ON p.id = e.process_id GROUP BY p.pid"
             ).fetchall()

@@ -23,6 +23,7 @@ from benchmarks.traces import Trace
 STAGE = Path(__file__).with_name("stage.py")
 FEW, MANY = 1, 3  # passes
 TOP = 8  # functions of a profile
+Stage = tuple[str, list[str], Trace]  # what, command without its number of passes, what it reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,10 @@ def counter() -> str:
     return "callgrind" if shutil.which("valgrind") else ""
 
 
-def count_all(
-    one: Trace, two: Trace, crowd: Trace, folder: Path, with_counter: str
-) -> list[Count]:
+def count_all(one: Trace, two: Trace, crowd: Trace, folder: Path, with_counter: str) -> list[Count]:
     """Of the parser's stages and of its peers in C."""
     python = [sys.executable, "-P", str(STAGE)]
-    stages: list[tuple[str, list[str], Trace]] = [
+    stages: list[Stage] = [
         ("memtap, parse format 1", [*python, "parse", str(one.path)], one),
         ("memtap, parse format 1, 20,000 live processes", [*python, "parse", str(crowd.path)], crowd),
         ("memtap, parse format 2", [*python, "parse", str(two.path)], two),
@@ -66,18 +65,17 @@ def count_all(
         program = build(name, folder / "counted", flags=COUNTED_FLAGS)
         stages.append((f"C, {name}", [str(program), str(one.path)], one))
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return list(pool.map(lambda stage: _count(*stage, folder, with_counter), stages))
+        return list(pool.map(lambda stage: _count(stage, folder, with_counter), stages))
 
 
-def _count(what: str, command: Sequence[str], trace: Trace, folder: Path, with_counter: str) -> Count:
-    few, _ = _run([*command, str(FEW)], folder, with_counter, what)
-    many, functions = _run([*command, str(MANY)], folder, with_counter, what)
-    lines = trace.lines
-    return Count(
-        what,
-        (many - few) / (MANY - FEW) / lines,
-        {name: own / MANY / lines for name, own in functions.items()} if what.startswith("memtap, parse") else {},
-    )
+def _count(stage: Stage, folder: Path, with_counter: str) -> Count:
+    what, command, trace = stage
+    few, few_by = _run([*command, str(FEW)], folder, with_counter, what)
+    many, many_by = _run([*command, str(MANY)], folder, with_counter, what)
+    per_line = (MANY - FEW) * trace.lines
+    own = {name: (count - few_by.get(name, 0)) / per_line for name, count in many_by.items()}
+    most = sorted(((name, count) for name, count in own.items() if count >= 0.5), key=lambda item: -item[1])
+    return Count(what, (many - few) / per_line, dict(most[:TOP]))
 
 
 def _run(command: Sequence[str], folder: Path, with_counter: str, what: str) -> tuple[int, dict[str, int]]:
@@ -96,13 +94,12 @@ def _run(command: Sequence[str], folder: Path, with_counter: str, what: str) -> 
 
 
 def _functions(out: Path) -> dict[str, int]:
-    """The native core's own functions, most instructions first; their names as native/ has them."""
+    """Each function's own instructions; those of the native core by their names in native/."""
     done = subprocess.run(
-        ["callgrind_annotate", "--threshold=99.9", str(out)], capture_output=True, text=True, check=True
+        ["callgrind_annotate", "--threshold=100", str(out)], capture_output=True, text=True, check=True
     )
-    rows = re.findall(r"^ *([\d,]+) \([^)]*\) +\S*?:(\S+) \[\S*core\.\S*\]", done.stdout, re.MULTILINE)
     found: dict[str, int] = {}
-    for own, name in rows:
+    for own, name in re.findall(r"^ *([\d,]+) \([^)]*\) +\S*?:(\S+)", done.stdout, re.MULTILINE):
         short = re.sub(r"^__pyx_\w*?core_(?:\d+)?", "", name.removesuffix("'2"))
         found[short] = found.get(short, 0) + int(own.replace(",", ""))
-    return dict(sorted(found.items(), key=lambda item: -item[1])[:TOP])
+    return found

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 import threading
 import time
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import MySQLdb
@@ -90,15 +92,13 @@ class MariaDB:
     def run_load_data(self) -> float:
         """As many connections as memtap was seen to use; each batch a transaction."""
         self.fresh()
-        seconds = self._on_connections(
-            [lambda cursor, file=file: _load(cursor, *file) for file in self._files], local_infile=2
-        )
+        seconds = self._on_connections([partial(_load, *file) for file in self._files], local_infile=2)
         self.check("LOAD DATA of ready-made files")
         return seconds
 
     def run_executemany(self, chunks: Sequence[list[Row]]) -> float:
         self.fresh()
-        seconds = self._on_connections([lambda cursor, rows=rows: _insert(cursor, rows) for rows in chunks])
+        seconds = self._on_connections([partial(_insert, rows) for rows in chunks])
         self.check("executemany")
         return seconds
 
@@ -157,7 +157,7 @@ class MariaDB:
         return seconds
 
 
-def _load(cursor: MySQLdb.cursors.Cursor, path: Path, rows: int) -> None:
+def _load(path: Path, rows: int, cursor: MySQLdb.cursors.Cursor) -> None:
     cursor.execute(
         f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE events CHARACTER SET binary"
         f" FIELDS TERMINATED BY '\\t' ESCAPED BY '' LINES TERMINATED BY '\\n' ({COLUMNS})"
@@ -166,9 +166,13 @@ def _load(cursor: MySQLdb.cursors.Cursor, path: Path, rows: int) -> None:
         raise Wrong(f"LOAD DATA: the server took {cursor.rowcount} of {rows} rows of {path.name}")
 
 
-def _insert(cursor: MySQLdb.cursors.Cursor, rows: list[Row]) -> None:
+def _insert(rows: list[Row], cursor: MySQLdb.cursors.Cursor) -> None:
     cursor.max_stmt_length = STATEMENT_BYTES
-    cursor.executemany(f"INSERT INTO events ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)", rows)  # noqa: S608
+    cursor.executemany(f"INSERT INTO events ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)", rows)
+
+
+def _client_library(what: str) -> list[str]:
+    return shlex.split(subprocess.run(["mariadb_config", what], capture_output=True, text=True, check=True).stdout)
 
 
 def mariadb_store(
@@ -176,10 +180,7 @@ def mariadb_store(
 ) -> tuple[list[Measurement], list[Comparison]]:
     """`trace` is what memtap and LOAD DATA take; the slower ways get `medium`, one INSERT a row `small`, and their
     rates are compared."""
-    flags = shlex.split(subprocess.run(["mariadb_config", "--cflags"], capture_output=True, text=True, check=True).stdout)
-    libraries = shlex.split(
-        subprocess.run(["mariadb_config", "--libs"], capture_output=True, text=True, check=True).stdout
-    )
+    flags, libraries = (_client_library(what) for what in ("--cflags", "--libs"))
     insert_each = build("insert_each", folder, flags=("-O3", *flags), libraries=libraries)
     with private_server() as server:
         whole, part, sample = (MariaDB(server, each, folder) for each in (trace, medium, small))
@@ -195,9 +196,8 @@ def mariadb_store(
             Contender("mysqlclient executemany", lambda: part.run_executemany(chunks), amount(medium)),
             Contender("C, one INSERT a row, autocommit", lambda: sample.run_insert_each(insert_each), amount(small)),
         ]
-        why_not = missing()
-        if why_not:
-            print(f"rsyslog is left out: {why_not}")
+        if why_not := missing():
+            print(f"rsyslog is left out: {why_not}", file=sys.stderr)
         else:
             contenders.append(Contender("rsyslog, ommysql", part.run_rsyslog, amount(medium)))
         measured = race("ingest into MariaDB", contenders, repetitions, warm=False)

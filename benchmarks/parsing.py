@@ -153,7 +153,9 @@ def format1(trace: Trace, folder: Path, repetitions: int) -> tuple[list[Measurem
     ]
 
 
-def formats(first: Trace, quoted: Trace, hexadecimal: Trace, repetitions: int) -> tuple[list[Measurement], list[Comparison]]:
+def formats(
+    first: Trace, quoted: Trace, hexadecimal: Trace, repetitions: int
+) -> tuple[list[Measurement], list[Comparison]]:
     with one_core():
         measured = race(
             "parse format 2",
@@ -165,8 +167,10 @@ def formats(first: Trace, quoted: Trace, hexadecimal: Trace, repetitions: int) -
             repetitions,
         )
     one, two, three = measured
-    claim = "parse format 2"
-    return measured, [compare(claim, two, one, "bytes", 0.8), compare(claim, three, one, "bytes", 0.8)]
+    return measured, [
+        compare("parse format 2, names in quotes (bytes/s)", two, one, "bytes", 0.8),
+        compare("parse format 2, names in hexadecimal (bytes/s)", three, one, "bytes", 0.8),
+    ]
 
 
 def ledger(few: Trace, many: Trace, repetitions: int) -> tuple[list[Measurement], list[Comparison]]:

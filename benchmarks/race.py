@@ -79,9 +79,7 @@ def race(row: str, contenders: Sequence[Contender], repetitions: int, *, warm: b
     return measured
 
 
-def compare(
-    claim: str, subject: Measurement, peer: Measurement, unit: str, goal: float | None = None
-) -> Comparison:
+def compare(claim: str, subject: Measurement, peer: Measurement, unit: str, goal: float | None = None) -> Comparison:
     ratios = [
         (subject.amount[unit] / ours) / (peer.amount[unit] / theirs)
         for ours, theirs in zip(subject.seconds, peer.seconds, strict=True)

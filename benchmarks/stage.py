@@ -6,32 +6,31 @@ import sys
 from array import array
 from pathlib import Path
 
-from memtap.native import Batch, Parser
+from memtap.native import Parser
 
 ROWS = 65_536
 
 
-def parse(data: bytes) -> Batch:
-    parser = Parser(rows=ROWS)
-    parser.feed(data)
-    return parser.seal()
-
-
 def main(stage: str, path: str, passes: int) -> None:
     data = Path(path).read_bytes()
+    parser = Parser(rows=ROWS)
     if stage == "parse":
         for _ in range(passes):
-            parse(data)
+            parser.feed(data)
+            parser.seal()
         return
-    batch = parse(data)
+    parser.feed(data)
+    batch = parser.seal()
     same = array("I", range(max(batch.process_count, batch.name_count)))
-    work = {
-        "events_text": lambda: batch.events_text(same, same, 0),
-        "activity_text": lambda: batch.activity_text(same, same),
-        "events": lambda: batch.events(same, same, 0),
-    }[stage]
     for _ in range(passes):
-        work()
+        if stage == "events_text":
+            batch.events_text(same, same, 0)
+        elif stage == "activity_text":
+            batch.activity_text(same, same)
+        elif stage == "events":
+            batch.events(same, same, 0)
+        else:
+            raise ValueError(f"stage {stage!r}: parse, events_text, activity_text or events")
 
 
 if __name__ == "__main__":

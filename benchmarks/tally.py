@@ -1,4 +1,4 @@
-"""What a reader of a trace must have found: events, bytes, and exact sums for each pid. Every result is held against it."""
+"""What a reader of a trace must have found: events, bytes, exact sums for each pid."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from memtap.native import CALLS, Batch
 
 U64 = NDArray[np.uint64]
+U32 = NDArray[np.uint32]
 PID_MAX = 1 << 22
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _OTHER = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -45,7 +46,7 @@ class Tally:
         self._length = 0
         self._names: set[bytes] = set()
 
-    def add(self, released: NDArray[np.bool_], pid: U64, time_us: U64, length: U64, name: U64, words: U64) -> None:
+    def add(self, released: NDArray[np.bool_], pid: U32, time_us: U64, length: U64, name: U32, words: U64) -> None:
         """`released`: which calls give back. `name`: indexes `words`, as `name_words` makes them."""
         requested, given_back, times, names = self._sums
         np.add.at(requested, pid[~released], length[~released])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.tally import Tally, name_words
 
 CALL_NAMES = (b"mmap2", b"munmap")
-PID_STEP = 1009  # more than the recording has processes: each repetition has its own
+PID_STEP = 2003  # more than the recording's pids are apart: each repetition has its own
 CROWD_RATE = 100_000  # calls per second of all processes together: 5 of each of 20,000
 _LINE = re.compile(rb"(mmap2|munmap): PID=(\d+), process=(.{0,15}), time=(\d+), length=(\d+)\n", re.DOTALL)
 _CALL2 = b"%s: %s%d, length=%d, freed=%d, errno=0, kind=%s, vm=%d%s"
@@ -43,8 +43,14 @@ class Calls:
         return len(self.call)
 
     def head(self, count: int) -> Calls:
-        columns = (self.call, self.pid, self.name, self.time_us, self.length)
-        return Calls(*(column[:count] for column in columns), self.names)
+        return Calls(
+            self.call[:count],
+            self.pid[:count],
+            self.name[:count],
+            self.time_us[:count],
+            self.length[:count],
+            self.names,
+        )
 
     def add_to(self, tally: Tally) -> None:
         tally.add(self.call == 1, self.pid, self.time_us, self.length, self.name, name_words(self.names))

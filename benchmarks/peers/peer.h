@@ -1,9 +1,11 @@
 /* What the C readers share: the file in memory, the columns they fill, names to ids, and how one repetition is run
  * and checked. A reader says how lines become rows:
+ *     void forget(void);                                  names are given ids from 0 again
  *     void open_lines(const char *data, size_t size);     64 readable bytes follow the data
  *     size_t read_rows(void);                             fills at most SLICE rows from row 0 on; 0 at the end
  * usage: READER FILE [REPEATS]
- * Without REPEATS it runs one repetition for each line on standard input: "time" or "check". Each prints:
+ * REPEATS is for instruction counters, which count all of a process: nothing is forgotten between them.
+ * Without it there is one repetition for each line on standard input: "time" or "check". Each prints:
  *     seconds events sum-of-lengths distinct-names digest
  * Only read_rows is timed. Like memtap's parser, it writes 65,536 rows and then the same memory again: what stays in
  * the cache for one stays there for the other. The digest, 0 unless asked to check, is of every pid's requested and
@@ -25,6 +27,7 @@ static uint8_t calls[SLICE]; /* 0 mmap2, 1 munmap */
 static Name names[NAMES];
 static uint32_t slots[2 * NAMES], name_count;
 
+static void forget(void);
 static void open_lines(const char *data, size_t size);
 static size_t read_rows(void);
 
@@ -85,8 +88,6 @@ static double now(void) {
 static void repetition(const char *data, size_t size, int checked) {
     double seconds = 0;
     uint64_t events = 0, sum = 0;
-    name_count = 0;
-    memset(slots, 0, sizeof slots);
     open_lines(data, size);
     for (;;) {
         double begun = now();
@@ -116,6 +117,11 @@ int main(int argc, char **argv) {
     if (argc == 3)
         for (int left = atoi(argv[2]); left > 0; left--) repetition(data, size, 0);
     else
-        while (fgets(go, sizeof go, stdin)) repetition(data, size, go[0] == 'c');
+        while (fgets(go, sizeof go, stdin)) {
+            name_count = 0;
+            memset(slots, 0, sizeof slots);
+            forget();
+            repetition(data, size, go[0] == 'c');
+        }
     return 0;
 }

@@ -6,10 +6,9 @@
 static uint32_t last_of_pid[PID_MAX + 1]; /* id + 1 */
 static const char *at, *end;
 
-static void open_lines(const char *data, size_t size) {
-    at = data, end = data + size;
-    memset(last_of_pid, 0, sizeof last_of_pid);
-}
+static void forget(void) { memset(last_of_pid, 0, sizeof last_of_pid); }
+
+static void open_lines(const char *data, size_t size) { at = data, end = data + size; }
 
 /* Two words loaded and masked: 5% faster here than copying byte by byte, 20% faster than memcpy of `size` bytes. */
 static inline Name name_of(const char *begin, size_t size) {
