@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test lint screenshots vendor clean
+.PHONY: help run test lint bench screenshots vendor clean
 
 help: ## this list
 	@printf 'memtap: who is asking the kernel for memory\n\n'
@@ -20,6 +20,10 @@ test: ## install what the tests need, and run all of them
 lint: ## the house rules alone: ruff, mypy, cython-lint, shellcheck
 	@scripts/setup.sh test
 	@scripts/lint.sh
+
+bench: ## measure memtap against its peers (ten minutes on a quiet machine; ARGS=--quick for a try)
+	@scripts/setup.sh bench
+	@exec .venv/bin/python -m benchmarks $(ARGS)
 
 screenshots: ## take the README's pictures of the dashboard again
 	@scripts/setup.sh test
