@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from memtap.errors import MemtapError, UsageError
 
-COMMANDS = ("run", "ingest", "serve", "init", "doctor")
+COMMANDS = ("run", "ingest", "tap", "serve", "init", "doctor")
 
 
 def parser() -> argparse.ArgumentParser:

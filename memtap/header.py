@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from memtap.errors import MemtapError
 from memtap.stores.contract import Host
@@ -39,6 +40,15 @@ def parse(line: bytes) -> Header:
         return Header(line, fields["tap"], fields["version"], host)
     except (KeyError, ValueError) as error:
         raise MemtapError(f"header {shown!r}: {error} is missing or wrong; see stap/FORMAT.md") from None
+
+
+def compose(tap: str, host: Host) -> str:
+    """The header that a tap of this memtap prints, without its newline; at most 250 ASCII characters."""
+    name = re.sub(r"[^ !#-\[\]-~]", "?", host.name[:64])  # HOST_NAME_MAX; a host's name may be anything
+    return (
+        f'memtap: format=2, tap={tap}, version={version("memtap")[:24]}, host="{name}", boot={host.boot_id}, '
+        f"clock=realtime, page={host.page_size}, memory={host.memory_bytes}"
+    )
 
 
 def find(beginning: bytes) -> tuple[bool, Header | None]:

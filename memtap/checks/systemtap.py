@@ -88,7 +88,7 @@ def _symbols(kernel: Kernel) -> Check:
 
 def _trial(kernel: Kernel, fresh: bool, before_trial: Callable[[], None]) -> Check:
     name = "trial run"
-    source = script("original.stp")
+    source = script("memtap.stp")
     stap = program.find("stap")
     key = verdict.key(kernel.release, program.run([stap, "--version"], 20)[1], source.read_text())
     refusal = "" if fresh else verdict.recall(key)

@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 SELF = "@self"
 """In a tap's command: the pid of the command itself."""
+
+EPOCH = "@epoch"
+"""In a tap's command: nanoseconds from this machine's boot to the epoch, by its clocks as the command starts."""
 
 TRACEFS = "/sys/kernel/tracing"
 
@@ -61,7 +65,9 @@ def main(argv: list[str]) -> NoReturn:
         # Python ignores SIGPIPE and a shell's background jobs ignore SIGINT; both would pass through exec
         for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        words = [str(os.getpid()) if word == SELF else word for word in command]
+        epoch_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        told = {SELF: str(os.getpid()), EPOCH: str(epoch_ns)}
+        words = [told.get(word, word) for word in command]
         os.execvp(words[0], words)  # noqa: S606 - an argument list of our own, never a shell
     except OSError as error:
         sys.exit(f"cannot start {command[0]}: {error}")

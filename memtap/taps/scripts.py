@@ -14,3 +14,11 @@ def script(name: str) -> Path:
         if path.is_file():
             return path
     raise FileNotFoundError(f"memtap.stap holds no {name}: this installation of memtap is not whole")
+
+
+def pieces(text: str, size: int, count: int) -> tuple[str, ...]:
+    """The text in `count` arguments of at most `size` characters each, the last ones maybe empty: tracers cut longer
+    strings. Raises ValueError where it is too long."""
+    if len(text) > size * count:
+        raise ValueError(f"{text[:40]!r}...: {len(text)} characters do not fit into {count} pieces of {size}")
+    return tuple(text[at : at + size] for at in range(0, size * count, size))

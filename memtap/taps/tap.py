@@ -13,12 +13,26 @@ TapName = Literal["stap", "bpftrace", "replay", "file", "stdin"]
 
 
 @dataclass(frozen=True, slots=True)
+class Filters:
+    """Which lines a tap prints, decided in the kernel. 0 and b"": any. The scripts' headers say what they let by."""
+
+    pid: int = 0
+    comm: bytes = b""  # of the thread, exactly
+    cgroup: int = 0  # id
+    min_length: int = 0  # bytes asked for or given back
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+
+@dataclass(frozen=True, slots=True)
 class Tap:
     """A command that prints lines on its standard output, or a file to be read as it is."""
 
     name: TapName
-    argv: tuple[str, ...] = ()  # the command; `exec_tap.SELF` in it becomes its own pid. Empty: read `path`
+    argv: tuple[str, ...] = ()  # the command, in which `exec_tap` fills in SELF and EPOCH. Empty: read `path`
     path: str = ""  # the file of a tap without a command; "-" is standard input
+    format: Literal[0, 1, 2] = 0  # of its lines; 0: they say so themselves
     env: Mapping[str, str] = field(default_factory=dict)  # added to memtap's own environment
     needs_tracefs: bool = False  # give it a tracefs of its own where the host has none mounted
     death_signal: int = signal.SIGKILL  # what the kernel sends it when memtap dies without a word

@@ -23,7 +23,7 @@ def seen(collect, workload, wait_until):
     left_out = workload(COUNT, LENGTH)
     watched = workload(COUNT, LENGTH)
     trigger = workload(1, 4096)
-    collected = collect(choice.choose("bpftrace", leave_out=left_out.pid))
+    collected = collect(choice.choose("bpftrace:original", leave_out=left_out.pid))
 
     def attached():
         trigger.work()
@@ -67,7 +67,7 @@ def test_it_leaves_out_the_process_it_is_told_to(seen):
 
 
 def test_memtap_leaves_itself_out_unless_told_otherwise():
-    tap = choice.choose("bpftrace")
+    tap = choice.choose("bpftrace:original")
     assert tap.left_out == (os.getpid(),)
     assert str(os.getpid()) in tap.argv
-    assert choice.choose("bpftrace", leave_out=0).left_out == ()
+    assert choice.choose("bpftrace:original", leave_out=0).left_out == ()

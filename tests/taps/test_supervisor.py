@@ -30,7 +30,7 @@ def test_pauses_double_up_to_half_a_minute():
 
 def test_a_killed_bpftrace_is_started_again_and_the_gap_is_reported(collect, workload, wait_until):
     trigger = workload(1, 4096)
-    collected = collect(choice.choose("bpftrace"), SHORT)
+    collected = collect(choice.choose("bpftrace:original"), SHORT)
 
     def seen(stream):
         def calls_of_the_workload():
@@ -148,7 +148,7 @@ def test_the_death_of_memtap_takes_bpftrace_with_it(wait_until, alive):
             assert os.read(fd, 1)
             print(supervisor._process.pid, flush=True)
             time.sleep(1000)
-        supervisor = Supervisor(choose("bpftrace", leave_out=0), on_stream=read_once, on_gap=print)
+        supervisor = Supervisor(choose("bpftrace:original", leave_out=0), on_stream=read_once, on_gap=print)
         supervisor.start()
         while True:
             os.popen("true").close()
