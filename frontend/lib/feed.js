@@ -19,9 +19,14 @@ class Feed extends EventTarget {
     this.live.connect();
   }
 
-  /** True once there is a call to show. */
+  /** True once there is something to show. */
   get hasCalls() {
-    return Boolean(this.status && this.status.totals.requests + this.status.totals.releases > 0);
+    return Boolean(this.status && this.status.totals.processes > 0);
+  }
+
+  /** True where a tap says what came of calls, and what their process then held: format 2. */
+  get knowsResults() {
+    return this.status?.totals.failed != null;
   }
 
   #turn() {

@@ -37,6 +37,11 @@ export function megabytes(bytes) {
   return minus(number({ minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value || 0));
 }
 
+/** The same, and nothing where nobody knows. */
+export function megabytesIfKnown(bytes) {
+  return bytes === null ? "" : megabytes(bytes);
+}
+
 /** Bytes to the byte: "12,345 bytes". */
 export function exactBytes(bytes) {
   return `${count(bytes)} bytes`;

@@ -23,6 +23,7 @@ export class Grid extends EventTarget {
   #activeIndex = -1;
   #chosen = null; // key of the selected row
   #rowHeight = 0;
+  #hidden = new Set(); // keys of columns
   #name = `grid-${++grids}`;
 
   constructor({ columns, keyOf, sayLabel }) {
@@ -41,14 +42,7 @@ export class Grid extends EventTarget {
       el("div", { role: "rowgroup", class: "grid-top" }, this.head),
       this.body,
     );
-    const grow = columns.reduce((sum, column) => sum + (column.grow ?? 0), 0);
-    const track = ({ width, grow: part }) =>
-      part && grow ? `minmax(${width}rem, ${part}fr)` : `${width}rem`;
-    this.element.style.setProperty("--grid-columns", columns.map(track).join(" "));
-    this.element.style.setProperty(
-      "--grid-width",
-      `${columns.reduce((sum, { width }) => sum + width, ROW_PADDING)}rem`,
-    );
+    this.#layOut();
     this.element.addEventListener("scroll", () => this.draw(), { passive: true });
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.body.addEventListener("click", (event) => this.#click(event));
@@ -68,6 +62,14 @@ export class Grid extends EventTarget {
   choose(key) {
     this.#chosen = key;
     this.draw();
+  }
+
+  /** Leave out the columns with these keys, and no others. */
+  hide(keys) {
+    if (keys.length === this.#hidden.size && keys.every((key) => this.#hidden.has(key))) return;
+    this.#hidden = new Set(keys);
+    for (const row of [this.head, ...this.#pool]) this.#hideCells(row);
+    this.#layOut();
   }
 
   /** `key` of the sorted column and the direction, for the header. */
@@ -130,6 +132,18 @@ export class Grid extends EventTarget {
     );
   }
 
+  #hideCells(row) {
+    this.#columns.forEach(({ key }, at) => (row.children[at].hidden = this.#hidden.has(key)));
+  }
+
+  #layOut() {
+    const shown = this.#columns.filter(({ key }) => !this.#hidden.has(key));
+    const track = ({ width, grow }) => (grow ? `minmax(${width}rem, ${grow}fr)` : `${width}rem`);
+    const width = shown.reduce((sum, column) => sum + column.width, ROW_PADDING);
+    this.element.style.setProperty("--grid-columns", shown.map(track).join(" "));
+    this.element.style.setProperty("--grid-width", `${width}rem`);
+  }
+
   #measure() {
     this.#rowHeight = this.head.offsetHeight || FALLBACK_HEIGHT; // 0 while hidden
   }
@@ -139,6 +153,7 @@ export class Grid extends EventTarget {
       el("div", { role: "gridcell", class: end ? "end" : null, "data-column": key, "aria-colindex": at + 1 }),
     );
     const row = el("div", { role: "row", class: "grid-row" }, ...cells);
+    this.#hideCells(row);
     this.body.append(row);
     return row;
   }

@@ -9,6 +9,7 @@ const STANDARD = {
   ended: "false", // false: running ones, true: ended ones, all
   shares: "process", // slices of the pie: process, name
   call: "", // kind of call
+  failed: "", // "true": only calls that failed
   min: "", // least length of a call, bytes
   minutes: "5", // width of the time line
 };

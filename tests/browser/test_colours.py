@@ -46,6 +46,7 @@ def test_every_colour_stands_out_from_what_it_is_on(theme: str) -> None:
         ("accent", "page"),
         ("warn", "card"),
         ("bad", "card"),
+        ("bad", "bad-page"),
     ]
     for name, ground in pairs:
         assert contrast(colours[name], colours[ground]) >= 4.5, f"{name} on {ground}"

@@ -100,7 +100,7 @@ def test_choosing_and_finding_hostile_names_executes_nothing(hostile_dashboard: 
 
 def test_hostile_addresses_execute_nothing(served: Product, open_dashboard: Open) -> None:
     hostile = "%22%3E%3Cimg%20src%3Dx%20onerror%3D%22window.executed%3D1%22%3E"
-    parameters = ("find", "process", "sort", "lang", "theme", "call", "min", "minutes", "shares", "ended")
+    parameters = ("find", "process", "sort", "lang", "theme", "call", "failed", "min", "minutes", "shares", "ended")
     dashboard = open_dashboard(served, query="&".join(f"{parameter}={hostile}" for parameter in parameters))
     expect(dashboard.page.locator("memtap-processes .placeholder")).to_have_text("The processes cannot be read now.")
     assert dashboard.page.evaluate(EXECUTED) is None

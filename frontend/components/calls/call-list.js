@@ -7,7 +7,8 @@ const PAGE = 100; // calls a request
 const PATH = "api/v1/calls";
 
 /**
- * Rows `{id, time_us, process_id, pid, process_name, call, length}`, newest first. Event: "change".
+ * Rows as the API's columns: `{id, time_us, process_id, pid, process_name, call, length, freed, errno, error, kind, vm}`,
+ * newest first. Event: "change".
  *
  * The newest page is asked for as a whole, not "what came after": with two CPUs a call may arrive after a younger one.
  */

@@ -2,13 +2,16 @@
 
 import { el, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
-import { count, fullTime, megabytes, timeOfDay } from "../../lib/format.js";
+import { count, exactBytes, fullTime, megabytes, megabytesIfKnown, timeOfDay } from "../../lib/format.js";
 import { Grid, placeholder, text } from "../../lib/grid.js";
 import { t } from "../../lib/language.js";
 import { view } from "../../lib/view.js";
 import { CallList } from "./call-list.js";
 
-const KINDS = ["", "mmap2", "munmap"];
+const LIFE = ["fork", "exec", "exit", "proc"]; // what happens to a process: nothing is asked for
+const KINDS = ["", "mmap", "munmap", "mremap", "brk", "shmat", "shmdt", ...LIFE, "mmap2"];
+const KINDS_OF_FORMAT_1 = ["", "munmap", "mmap2"];
+const SAID_WITH_RESULTS = ["what", "error", "vm"]; // columns that format 1 knows nothing of
 const NEAR_END = 5; // rows before the end at which older ones are fetched
 const LEAST_BYTES = ["", 65_536, 1_048_576, 16_777_216, 134_217_728];
 
@@ -20,13 +23,14 @@ export class Calls extends HTMLElement {
     this.list = new CallList(() => ({
       process_id: view.get("process"),
       call: view.get("call"),
+      failed: view.get("failed"),
       min_length: view.get("min"),
     }));
     this.list.addEventListener("change", () => this.#update());
     this.#build();
     feed.addEventListener("data", () => this.#follow());
-    view.on(["process", "call", "min"], () => this.#refilter());
-    view.on(["lang", "process", "call", "min"], () => this.#update());
+    view.on(["process", "call", "failed", "min"], () => this.#refilter());
+    view.on(["lang", "process", "call", "failed", "min"], () => this.#update());
     this.#update();
   }
 
@@ -39,6 +43,13 @@ export class Calls extends HTMLElement {
       );
     this.kind = choice("call", KINDS, "calls.kind");
     this.least = choice("min", LEAST_BYTES, "calls.least");
+    this.failed = el("button", {
+      type: "button",
+      class: "failed-only",
+      hidden: true,
+      say: "calls.failed-only",
+      on: { click: () => view.set({ failed: view.get("failed") ? "" : "true" }) },
+    });
     this.pause = el("button", { type: "button", class: "pause", on: { click: () => this.#turnPause() } });
     this.of = el(
       "button",
@@ -72,7 +83,7 @@ export class Calls extends HTMLElement {
           { class: "panel-head" },
           el("h2", { id: "calls-heading", say: "calls.heading" }),
           this.of,
-          el("div", { class: "tools" }, this.kind, this.least, this.pause),
+          el("div", { class: "tools" }, this.failed, this.kind, this.least, this.pause),
         ),
         el("div", { class: "grid-place" }, this.grid.element, this.none.element, this.newest),
         el("div", { class: "panel-foot" }, this.shown, this.older),
@@ -119,8 +130,20 @@ export class Calls extends HTMLElement {
     this.grid.toTop();
   }
 
+  #showWhatIsKnown() {
+    const known = feed.knowsResults;
+    this.classList.toggle("wide", known);
+    this.grid.hide(known ? [] : SAID_WITH_RESULTS);
+    for (const option of this.kind.options) {
+      option.hidden = !known && !KINDS_OF_FORMAT_1.includes(option.value);
+    }
+    this.failed.hidden = !known && !view.get("failed");
+    this.failed.setAttribute("aria-pressed", view.get("failed") === "true");
+  }
+
   #update() {
-    tellChoices(this.kind, view.get("call"), (value) => value || t("calls.any-kind"));
+    this.#showWhatIsKnown();
+    tellChoices(this.kind, view.get("call"), kindText);
     tellChoices(this.least, view.get("min"), (value) =>
       value ? t("calls.at-least", { size: leastText(value) }) : t("calls.any-length"),
     );
@@ -153,20 +176,65 @@ function columns() {
     column("pid", 7, (cell, row) => text(cell, String(row.pid)), { end: true }),
     column(
       "process_name",
-      8,
+      7.8,
       (cell, row) => text(cell, row.process_name || t("processes.no-name"), row.process_name),
       { grow: 1 },
     ),
-    column("call", 8.8, showKind),
-    column("length", 11.6, (cell, row) => text(cell, count(row.length), `${megabytes(row.length)} MB`), {
-      end: true,
-    }),
+    column("call", 8.8, showCall),
+    column("what", 10.4, (cell, row) => text(cell, what(row)), { grow: 0.6 }),
+    column("length", 11.6, showBytes, { end: true }),
+    column("error", 8.6, showResult),
+    column(
+      "vm",
+      9.6,
+      (cell, row) => text(cell, megabytesIfKnown(row.vm), row.vm === null ? "" : exactBytes(row.vm)),
+      { end: true },
+    ),
   ];
 }
 
-function showKind(cell, row) {
-  cell.dataset.kind = row.call === "munmap" ? "released" : "requested";
+function showCall(cell, row) {
+  cell.dataset.kind = direction(row);
   text(cell, row.call);
+}
+
+/** What was asked for; of a call that gave back more than that, what it gave back. */
+function showBytes(cell, row) {
+  if (LIFE.includes(row.call)) return text(cell, "", "");
+  const { length, freed } = row;
+  const bytes = direction(row) === "released" && freed !== null ? freed : length;
+  const both = freed ? t("calls.asked-and-freed", { asked: count(length), freed: count(freed) }) : "";
+  text(cell, count(bytes), [`${megabytes(bytes)} MB`, both].filter(Boolean).join("\n"));
+}
+
+/** What the call did to its process's memory. */
+function direction({ call, length, freed, errno }) {
+  if (errno) return "failed";
+  if (LIFE.includes(call)) return "life";
+  return ["munmap", "shmdt"].includes(call) || freed > length ? "released" : "requested";
+}
+
+/** What was mapped, or what happened to the process. */
+function what({ call, kind }) {
+  if (LIFE.includes(call)) return t(`calls.life-${call}`);
+  return kind === null || kind === "none" ? "" : t(`calls.of-${kind}`);
+}
+
+/** Format 1 does not say; who began or ended asked for nothing. */
+function showResult(cell, { call, errno, error }) {
+  const failed = Boolean(errno);
+  const granted = errno === 0 && !LIFE.includes(call);
+  text(
+    cell,
+    failed ? error : granted ? t("calls.granted") : "",
+    failed ? t("calls.error-of", { errno }) : "",
+  );
+  cell.parentElement.classList.toggle("failed", failed);
+}
+
+function kindText(value) {
+  if (LIFE.includes(value)) return `${value} · ${t(`calls.life-${value}`)}`;
+  return value || t("calls.any-kind");
 }
 
 function tellChoices(select, chosen, tell) {

@@ -2,26 +2,22 @@
 
 import { el, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
-import { count, exactBytes, moment, rate, sized } from "../../lib/format.js";
+import { count, exactBytes, fullTime, moment, rate, sized } from "../../lib/format.js";
 import { t } from "../../lib/language.js";
+import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
 
 export class Figures extends HTMLElement {
   connectedCallback() {
-    const keys = ["requested", "released", "balance", "calls", "rate", "processes", "losses"];
+    const keys = ["requested", "released", "balance", "calls", "rate", "processes", "failed", "losses"];
     this.cards = Object.fromEntries(keys.map((key) => [key, card(key)]));
-    this.cards.losses.element.append(
-      el(
-        "dd",
-        {},
-        el("button", {
-          type: "button",
-          class: "link",
-          say: "figures.details",
-          on: { click: () => document.querySelector("memtap-losses").open() },
-        }),
-      ),
+    this.cards.failed.link("figures.show-failed", showFailed);
+    this.cards.losses.link("figures.details", () => document.querySelector("memtap-losses").open());
+    this.failed = new Resource(() =>
+      feed.status?.totals.failed ? ["api/v1/calls", { failed: "true", limit: 1 }] : null,
     );
+    this.failed.addEventListener("change", () => this.#update());
+    feed.addEventListener("data", () => this.failed.refresh());
     this.append(
       el(
         "section",
@@ -32,6 +28,16 @@ export class Figures extends HTMLElement {
     );
     feed.addEventListener("status", () => this.#update());
     view.on(["lang"], () => this.#update());
+  }
+
+  /** `calls`: null where no tap says what came of calls. */
+  #tellFailed(calls) {
+    const { element, show } = this.cards.failed;
+    element.hidden = calls === null;
+    if (calls === null) return;
+    show(count(calls), "", ...latest(this.failed.value));
+    element.dataset.level = calls ? "warn" : "good";
+    element.querySelector(".link").hidden = !calls;
   }
 
   #update() {
@@ -58,6 +64,7 @@ export class Figures extends HTMLElement {
       "",
       totals.first_us ? t("figures.since", { time: moment(totals.first_us) }) : t("figures.none"),
     );
+    this.#tellFailed(totals.failed);
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
     losses.show(
       count(lost),
@@ -66,6 +73,31 @@ export class Figures extends HTMLElement {
     );
     losses.element.dataset.level = lost ? "bad" : account.rejected ? "warn" : "good";
   }
+}
+
+/** The list of calls, failed ones alone. */
+function showFailed() {
+  view.set({ failed: "true" }, { push: true });
+  document.querySelector("memtap-calls").scrollIntoView();
+}
+
+/** Of the first call in an answer: [in short, in full]; nothing where there is none. */
+function latest(answer) {
+  if (!answer?.count) return [t("figures.none-failed"), ""];
+  const { columns } = answer;
+  const call = Object.fromEntries(Object.entries(columns).map(([key, [value]]) => [key, value]));
+  const name = call.process_name || t("processes.no-name");
+  return [
+    `${call.error} · ${name}`,
+    t("figures.latest-failed", {
+      call: call.call,
+      size: exactBytes(call.length),
+      name,
+      pid: call.pid,
+      error: call.error,
+      time: fullTime(call.time_us),
+    }),
+  ];
 }
 
 function spaced(bytes) {
@@ -85,6 +117,12 @@ function card(key) {
   );
   return {
     element,
+    /** Something to press below the figure. */
+    link(key, press) {
+      element.append(
+        el("dd", {}, el("button", { type: "button", class: "link", say: key, on: { click: press } })),
+      );
+    },
     show(value, unitText, noteText, title = "") {
       setText(number, value);
       setText(unit, unitText);

@@ -6,7 +6,19 @@ import { sized } from "../../lib/format.js";
 import { t } from "../../lib/language.js";
 import { view } from "../../lib/view.js";
 
-const TERMS = ["requested", "released", "balance", "share", "percentage", "mb", "losses"];
+const TERMS = [
+  "requested",
+  "released",
+  "balance",
+  "vm",
+  "resident",
+  "failed",
+  "what",
+  "share",
+  "percentage",
+  "mb",
+  "losses",
+];
 
 export class Notes extends HTMLElement {
   connectedCallback() {

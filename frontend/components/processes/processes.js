@@ -2,7 +2,16 @@
 
 import { el, say, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
-import { count, exactBytes, fullTime, megabytes, moment, percent, share } from "../../lib/format.js";
+import {
+  count,
+  exactBytes,
+  fullTime,
+  megabytes,
+  megabytesIfKnown,
+  moment,
+  percent,
+  share,
+} from "../../lib/format.js";
 import { Grid, placeholder, text } from "../../lib/grid.js";
 import { t } from "../../lib/language.js";
 import { Resource } from "../../lib/resource.js";
@@ -11,6 +20,7 @@ import { order } from "./order.js";
 
 const HAIR = 0.03; // of the biggest share: a shorter line would look like a speck
 const ENDED = ["false", "true", "all"];
+const SAID_BY_SOME = ["vm", "resident", "failed"]; // columns that only some taps fill
 
 export class Processes extends HTMLElement {
   connectedCallback() {
@@ -37,6 +47,12 @@ export class Processes extends HTMLElement {
       ...ENDED.map((value) => el("option", { value, say: `processes.ended-${value}` })),
     );
     this.shown = el("p", { class: "shown", role: "status" });
+    this.which = el("p", {
+      class: "shown which",
+      say: "processes.which-is-which",
+      sayTitle: "processes.which-is-which",
+      hidden: true,
+    });
     this.grid = new Grid({
       columns: this.#columns(),
       keyOf: (at) => this.columns.id[at],
@@ -52,9 +68,11 @@ export class Processes extends HTMLElement {
           { class: "panel-head" },
           el("h2", { id: "processes-heading", say: "processes.heading" }),
           this.shown,
+          this.which,
           el("div", { class: "tools" }, this.find, this.ended),
         ),
         el("div", { class: "grid-place" }, this.grid.element, this.none.element),
+        el("memtap-process"),
       ),
     );
     this.grid.addEventListener("choose", ({ detail: at }) => this.#choose(String(this.columns.id[at])));
@@ -67,6 +85,10 @@ export class Processes extends HTMLElement {
     const of = (key) => (at) => this.columns[key][at];
     const calls = (at) => this.columns.requests[at] + this.columns.releases[at];
     const bytes = (key) => (cell, at) => text(cell, megabytes(of(key)(at)), exactBytes(of(key)(at)));
+    const held = (key) => (cell, at) => {
+      const value = of(key)(at);
+      text(cell, megabytesIfKnown(value), value === null ? "" : exactBytes(value));
+    };
     const column = (key, width, show, more = {}) => ({
       key,
       width,
@@ -78,16 +100,18 @@ export class Processes extends HTMLElement {
       ...more,
     });
     return [
-      column("pid", 7.2, (cell, at) => text(cell, String(of("pid")(at)))),
-      column("process_name", 10.4, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
-      column("balance", 10, bytes("balance"), { grow: 2 }),
-      column("percentage", 7.2, (cell, at) => ofMemory(cell, of("percentage")(at)), { grow: 1 }),
-      column("requested", 10.4, bytes("requested"), { grow: 2 }),
-      column("released", 10.4, bytes("released"), { grow: 2 }),
-      column("share", 7.2, (cell, at) => barred(cell, of("share")(at), this.mostShare), { grow: 1 }),
+      column("pid", 6.8, (cell, at) => text(cell, String(of("pid")(at)))),
+      column("process_name", 9.8, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
+      column("balance", 9.4, bytes("balance"), { grow: 2 }),
+      column("vm", 10.4, held("vm"), { grow: 2 }),
+      column("resident", 9.2, held("resident"), { grow: 2 }),
+      column("percentage", 6.8, (cell, at) => ofMemory(cell, of("percentage")(at)), { grow: 1 }),
+      column("requested", 10, bytes("requested"), { grow: 2 }),
+      column("released", 9.6, bytes("released"), { grow: 2 }),
+      column("share", 7, (cell, at) => barred(cell, of("share")(at), this.mostShare), { grow: 1 }),
       column(
         "calls",
-        7.4,
+        7,
         (cell, at) =>
           text(
             cell,
@@ -99,12 +123,10 @@ export class Processes extends HTMLElement {
           ),
         { grow: 1 },
       ),
-      column(
-        "last_us",
-        9.4,
-        (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))),
-        { grow: 1 },
-      ),
+      column("failed", 6.6, (cell, at) => failed(cell, of("failed")(at)), { grow: 1 }),
+      column("last_us", 9, (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))), {
+        grow: 1,
+      }),
     ];
   }
 
@@ -116,11 +138,12 @@ export class Processes extends HTMLElement {
     this.grid.sorted(key, descending === "-");
     const { value, error } = this.processes;
     if (!value) {
-      this.none.show(error ? "processes.failed" : "processes.loading");
+      this.none.show(error ? "processes.unreadable" : "processes.loading");
       setText(this.shown, "");
       return this.grid.show(0, () => null);
     }
     this.columns = value.columns;
+    this.#leaveOutUnknown();
     const rows = order(this.columns, { key, descending: descending === "-", find: view.get("find") });
     this.mostShare = this.columns.share.reduce((most, share) => Math.max(most, share), 0);
     this.grid.show(rows.length, (index) => rows[index]);
@@ -133,6 +156,13 @@ export class Processes extends HTMLElement {
         ? t("processes.some", { shown: count(rows.length), all })
         : t("processes.all", { all }),
     );
+  }
+
+  #leaveOutUnknown() {
+    const unknown = SAID_BY_SOME.filter((key) => this.columns[key].every((said) => said === null));
+    this.grid.hide(unknown);
+    this.which.hidden = unknown.includes("vm");
+    this.classList.toggle("wide", !this.which.hidden);
   }
 
   #choose(id) {
@@ -157,6 +187,12 @@ function name(cell, shown) {
 function ofMemory(cell, value) {
   if (value === null) text(cell, "–", t("processes.unknown-memory"));
   else text(cell, percent(value), "");
+}
+
+/** Null where no tap said what came of its calls. */
+function failed(cell, value) {
+  text(cell, value === null ? "" : count(value));
+  cell.classList.toggle("some", value > 0);
 }
 
 /** A share with a bar below it, as long as it is of the biggest. */

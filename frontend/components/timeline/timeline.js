@@ -1,5 +1,6 @@
 // Requested and released per second: of all processes, or of the selected one.
 
+import { chosen } from "../../lib/chosen.js";
 import { el, setText, svg } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
 import { moment, sized } from "../../lib/format.js";
@@ -16,7 +17,7 @@ const BEHIND_S = 30; // data older than this is no longer "now": the window ends
 export class Timeline extends HTMLElement {
   connectedCallback() {
     this.history = new Resource(() => this.#request());
-    this.history.addEventListener("change", () => this.#update());
+    for (const shown of [this.history, chosen]) shown.addEventListener("change", () => this.#update());
     this.#build();
     feed.addEventListener("data", () => this.history.refresh());
     view.on(["process", "minutes"], () => this.history.reset());
@@ -60,9 +61,7 @@ export class Timeline extends HTMLElement {
   }
 
   #request() {
-    if (!feed.status) return null;
-    const process = view.get("process");
-    if (process) return [`api/v1/processes/${encodeURIComponent(process)}`, {}];
+    if (!feed.status || view.get("process")) return null;
     const [from, to] = this.#window();
     if (from >= to) return null; // the first second is still running
     return ["api/v1/history", { from_us: from * 1e6, to_us: to * 1e6 }, `history of ${view.get("minutes")}`];
@@ -85,19 +84,13 @@ export class Timeline extends HTMLElement {
       setText(button, t("timeline.minutes", { minutes: button.dataset.minutes }));
       button.setAttribute("aria-pressed", button.dataset.minutes === view.get("minutes"));
     }
-    const answer = this.history.value;
-    setText(this.of, this.#about(process, answer));
+    const { value: answer, error } = process ? chosen : this.history;
+    setText(this.of, error ? t("timeline.failed") : about(process, answer));
     if (!answer || !feed.status) return;
     this.columns = everySecond(answer.history ?? answer.columns, ...this.#window());
     this.chart.show([this.columns.second, this.columns.requested, this.columns.released]);
     this.#read(null);
     this.#describe();
-  }
-
-  #about(process, answer) {
-    if (this.history.error) return t("timeline.failed");
-    if (!process) return t("timeline.of-all");
-    return answer ? `${answer.process_name || t("processes.no-name")} · ${answer.pid}` : "…";
   }
 
   /** Tell the values of a second; of the newest where none is pointed at. */
@@ -122,6 +115,12 @@ export class Timeline extends HTMLElement {
     };
     this.place.setAttribute("aria-label", t("timeline.description", facts));
   }
+}
+
+/** Whose calls are shown. */
+function about(process, answer) {
+  if (!process) return t("timeline.of-all");
+  return answer ? `${answer.process_name || t("processes.no-name")} · ${answer.pid}` : "…";
 }
 
 /** Columns with a row for each second of [from, to): a second without calls is a zero. */
