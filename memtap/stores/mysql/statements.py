@@ -102,5 +102,7 @@ INSERT INTO loss_totals VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE events = events
 
 ADD_PROCESSES = "INSERT INTO processes (id, host_id, pid, start_us, name_id, uid, cgroup, parent) VALUES "
 # The earliest word: an exit is known to the microsecond, an absence from /proc later.
-END_EXITED = "UPDATE processes SET ended_us = LEAST(COALESCE(ended_us, {0}), {0}) WHERE id IN ({1})"
+END_EXITED = """
+UPDATE processes SET ended_us = LEAST(COALESCE(ended_us, 18446744073709551615), CASE id {cases} END) WHERE id IN ({ids})
+"""
 END_PROCESSES = "UPDATE processes SET ended_us = ? WHERE host_id = ? AND ended_us IS NULL AND last_us <= ? AND pid IN "

@@ -179,9 +179,8 @@ def _load(session: Session, events: Batch, ids: LocalIds, first_id: int) -> None
 def _end_exited(session: Session, ended: Sequence[tuple[int, int]]) -> None:
     """Mark processes as ended, given with the time of their exit."""
     for some in _slices(ended):
-        time_us = f"CASE id {'WHEN ? THEN ? ' * len(some)}END"
-        values = [value for pair in some for value in pair]
-        session.run(sql.END_EXITED.format(time_us, _marks(some)), [*values, *values, *(number for number, _ in some)])
+        statement = sql.END_EXITED.format(cases="WHEN ? THEN ? " * len(some), ids=_marks(some))
+        session.run(statement, [*(value for pair in some for value in pair), *(number for number, _ in some)])
 
 
 def _take_ids(session: Session, what: str, count: int) -> int:
