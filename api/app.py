@@ -26,6 +26,7 @@ from memtap.api.history import history
 from memtap.api.live import Live
 from memtap.api.login import LoginPage
 from memtap.api.losses import losses
+from memtap.api.metrics import Metrics
 from memtap.api.problems import Problem, failure_answer, problem_answer
 from memtap.api.processes import obtener_procesos, process, processes
 from memtap.api.pulse import Pulse
@@ -75,6 +76,7 @@ def create_app(reader: Reader, status: Callable[[], Status], settings: Settings)
             Route("/login.css", login.stylesheet),
             *_store_routes(snapshots),
             *_state_routes(pulse, live),
+            Route("/metrics", Metrics(snapshots, status).endpoint),
             Route("/api/{rest:path}", _not_found),
             Mount("/", Frontend()),
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from memtap.api.exactness import LOSSES_READ, Exactness
 from memtap.stores.contract import Account, Host, ProcessRow, Reader, Totals
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class Moment:
     def failed(self) -> int | None:
         """Calls that failed, of all processes; None where no tap has said what came of calls: format 1."""
         return self.totals.failed or failed_of(self.processes)
+
+    @property
+    def exactness(self) -> Exactness:
+        """Which sums a loss has touched."""
+        return self._once("exactness", lambda: Exactness(self.reader.losses(limit=LOSSES_READ)))
 
     @property
     def account(self) -> Account:

@@ -103,6 +103,7 @@ def process_columns(moment: Moment, rows: Sequence[ProcessRow]) -> dict[str, Seq
         "requests": [row.requests for row in rows],
         "releases": [row.releases for row in rows],
         "failed": [failed_calls(row) for row in rows],
+        "exact": [moment.exactness.of(row) for row in rows],
         "first_us": [row.first_us for row in rows],
         "last_us": [row.last_us for row in rows],
         "ended_us": [row.ended_us for row in rows],

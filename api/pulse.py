@@ -19,9 +19,10 @@ from memtap.stores.contract import Account, Host, Totals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memtap.api.moment import Moment
     from memtap.api.settings import Settings
     from memtap.api.snapshots import Snapshots
-    from memtap.status import PipelineStatus, Status, TapStatus
+    from memtap.status import PipelineStatus, Reconciliation, Status, TapStatus
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,19 @@ class StoreFacts:
     host: Host = UNKNOWN_HOST
     totals: Totals = NO_TOTALS
     failed: int | None = None  # calls; None: no tap has said
+    exact: bool = True  # the totals: no loss has touched them
     account: Account = NO_ACCOUNT
+
+
+def _facts(moment: Moment) -> StoreFacts:
+    return StoreFacts(
+        version=moment.version,
+        host=moment.host,
+        totals=moment.totals,
+        failed=moment.failed,
+        exact=moment.exactness.everywhere,
+        account=moment.account,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +102,7 @@ class Pulse:
         try:
             moment = await self._snapshots.moment()
             if moment.version != self._facts.version or self._error:
-                self._facts = await self._snapshots.in_thread(
-                    lambda: StoreFacts(moment.version, moment.host, moment.totals, moment.failed, moment.account)
-                )
+                self._facts = await self._snapshots.in_thread(lambda: _facts(moment))
             self._error = ""
         except StoreError as error:
             self._error = printable(str(error)) or "the store does not answer"
@@ -124,8 +135,9 @@ class Pulse:
                 },
                 "account": _account_object(facts.account),
                 "pipeline": _pipeline_object(status.pipeline),
-                "totals": totals_object(facts.totals, facts.failed),
+                "totals": totals_object(facts.totals, facts.failed, facts.exact),
                 "rates": self._rates(),
+                "reconciliation": _reconciliation_object(status.reconciliation),
                 "samples": [display(sample) for sample in status.pipeline.samples],
             }
         )
@@ -152,6 +164,11 @@ class Pulse:
             "requested_per_s": (now.requested - before.requested) / seconds,
             "released_per_s": (now.released - before.released) / seconds,
         }
+
+
+def _reconciliation_object(latest: Reconciliation) -> dict[str, object] | None:
+    """None where there was none: no tap of format 2 watches this machine."""
+    return asdict(latest) if latest.time_us else None
 
 
 def _tap_object(tap: TapStatus) -> dict[str, object]:

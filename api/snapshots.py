@@ -95,6 +95,10 @@ class Snapshots:
             headers["Content-Encoding"] = "gzip"
         return Response(body, headers=headers, media_type="application/json")
 
+    async def document(self, key: Hashable, document: Callable[[Moment], bytes]) -> bytes:
+        """The document for `key` alone. Raises what `document` raises."""
+        return (await self._answer(await self.moment(), key, document)).body
+
     async def _answer(self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes]) -> Answer:
         if moment is not self._moment:  # overtaken by a newer version: not worth keeping
             return Answer(await self.in_thread(lambda: document(moment)))

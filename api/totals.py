@@ -23,7 +23,7 @@ def totals(moment: Moment, *, from_us: int | None = None, to_us: int | None = No
         rows = sorted(moment.processes, key=lambda row: row.requested, reverse=True)
         return {
             "window": {"from_us": None, "to_us": None},
-            "totals": totals_object(moment.totals, moment.failed),
+            "totals": totals_object(moment.totals, moment.failed, moment.exactness.everywhere),
             "shares": _shares(rows, moment.requested_all),
         }
     last_us = moment.totals.last_us or 0
@@ -32,19 +32,20 @@ def totals(moment: Moment, *, from_us: int | None = None, to_us: int | None = No
     summed = _sum(rows)
     return {
         "window": {"from_us": from_us, "to_us": to_us},
-        "totals": totals_object(summed, failed_of(rows)),
+        "totals": totals_object(summed, failed_of(rows), moment.exactness.within(from_us, to_us - 1)),
         "shares": _shares(rows, summed.requested),
     }
 
 
-def totals_object(known: Totals, failed: int | None) -> dict[str, object]:
-    """`failed` is None where no tap has said what came of calls."""
+def totals_object(known: Totals, failed: int | None, exact_sums: bool) -> dict[str, object]:
+    """`failed` is None where no tap has said what came of calls; `exact_sums`: no loss has touched them."""
     return {
         "requested": exact(known.requested),
         "released": exact(known.released),
         "requests": known.requests,
         "releases": known.releases,
         "failed": failed,
+        "exact": exact_sums,
         "processes": known.processes,
         "first_us": known.first_us,
         "last_us": known.last_us,

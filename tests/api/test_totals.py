@@ -20,6 +20,7 @@ def test_totals_are_of_every_call(site, events, tallies):
         "requests": sum(event.call == "mmap2" for event in events),
         "releases": sum(event.call == "munmap" for event in events),
         "failed": None,
+        "exact": True,
         "processes": len(tallies),
         "first_us": events[0].time_us,
         "last_us": events[-1].time_us,
