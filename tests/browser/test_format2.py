@@ -142,6 +142,8 @@ def test_a_chosen_process_has_its_facts_below_the_table(page_of_2: Dashboard, wi
         for fact, value in [("balance", process.balance), ("vm", process.vm), ("resident", process.resident)]:
             tooltip = strip.locator(f"[data-fact={fact}] dd").get_attribute("title")
             assert whole(tooltip or "") == value
+        held = [size.replace(" ", "\N{NO-BREAK SPACE}") for size in (in_short(process.vm), in_short(process.resident))]
+        expect(page_of_2.page.locator("memtap-timeline .held output")).to_have_text(held)
         expect(strip.locator("[data-fact=uid] dd")).to_have_text(str(process.uid))
         expect(strip.locator("[data-fact=cgroup] dd")).to_have_text(str(process.cgroup))
         expect(strip.locator("[data-fact=failed] dd")).to_have_text(str(process.failed))
@@ -176,7 +178,7 @@ def test_nothing_is_shown_that_format_1_does_not_know(dashboard: Dashboard) -> N
     assert facts.evaluate_all("facts => facts.map((fact) => fact.dataset.fact)") == ["balance", "first_us", "last_us"]
 
 
-@pytest.mark.parametrize("width", [360, 768, 1180, 1400, 1920, 3840])
+@pytest.mark.parametrize("width", [360, 768, 1180, 1400, 1880, 3840])
 def test_wide_tables_fit_every_width(width: int, served_wide: Product, open_dashboard: Open) -> None:
     dashboard = open_dashboard(served_wide, viewport={"width": width, "height": 900})
     dashboard.processes.rows.first.click()
@@ -185,6 +187,12 @@ def test_wide_tables_fit_every_width(width: int, served_wide: Product, open_dash
     if width >= 1180:
         for table in (dashboard.processes, dashboard.calls):
             assert table.element.evaluate("grid => grid.scrollWidth - grid.clientWidth") == 0
+
+
+def in_short(size: int) -> str:
+    """Of less than 1000 MB: three digits and the unit."""
+    value, unit = (size / 1024, "KB") if size < 1000 * 1024 else (size / MB, "MB")
+    return f"{value:.{max(0, 3 - len(str(int(value))))}f} {unit}"
 
 
 def shown(dashboard: Dashboard, count: int) -> list[Shown]:

@@ -181,7 +181,7 @@ function columns() {
       { grow: 1 },
     ),
     column("call", 8.8, showCall),
-    column("what", 10.4, (cell, row) => text(cell, what(row)), { grow: 0.6 }),
+    column("what", 11.2, (cell, row) => text(cell, what(row)), { grow: 0.6 }),
     column("length", 11.6, showBytes, { end: true }),
     column("error", 8.6, showResult),
     column(

@@ -10,6 +10,8 @@ import { onTheme } from "../../lib/theme.js";
 import { view } from "../../lib/view.js";
 import { lineChart } from "./line-chart.js";
 
+const FLOWS = ["requested", "released"]; // per second: the chart's two lines
+const HELD = ["vm", "resident"]; // of a selected process, where a tap says it
 const MINUTES = ["5", "15", "60"];
 const SETTLED_S = 2; // calls reach the store within this; the newest call's own second is still filling
 const BEHIND_S = 30; // data older than this is no longer "now": the window ends where the data ends
@@ -27,13 +29,21 @@ export class Timeline extends HTMLElement {
 
   #build() {
     this.of = el("span", { class: "of" });
-    this.readout = { requested: el("output"), released: el("output"), time: el("span", { class: "time" }) };
+    this.readout = { time: el("span", { class: "time" }) };
+    for (const kind of [...FLOWS, ...HELD]) this.readout[kind] = el("output");
     this.minutes = MINUTES.map((minutes) =>
       el("button", { type: "button", "data-minutes": minutes, on: { click: () => view.set({ minutes }) } }),
     );
     this.place = el("div", { class: "chart", role: "img" });
     const key = (kind) =>
       el("li", { "data-kind": kind }, swatch(), el("span", { say: `timeline.${kind}` }), this.readout[kind]);
+    const held = (kind) =>
+      el(
+        "li",
+        { class: "held", hidden: true, sayTitle: `timeline.${kind}-title` },
+        el("span", { say: `timeline.${kind}` }),
+        this.readout[kind],
+      );
     this.append(
       el(
         "section",
@@ -44,15 +54,13 @@ export class Timeline extends HTMLElement {
           el("h2", { id: "timeline-heading" }, el("span", { say: "timeline.heading" }), " ", this.of),
           el("div", { class: "segments", role: "group", sayLabel: "timeline.width" }, ...this.minutes),
         ),
-        el("ul", { class: "keys" }, key("requested"), key("released"), el("li", {}, this.readout.time)),
+        el("ul", { class: "keys" }, ...FLOWS.map(key), ...HELD.map(held), el("li", {}, this.readout.time)),
         this.place,
       ),
     );
     this.chart = lineChart(this.place, {
       colours: () =>
-        ["requested", "released"].map(
-          (kind) => getComputedStyle(this.querySelector(`[data-kind="${kind}"] svg`)).color,
-        ),
+        FLOWS.map((kind) => getComputedStyle(this.querySelector(`[data-kind="${kind}"] svg`)).color),
       text: () => getComputedStyle(this.of).color,
       grid: () => getComputedStyle(this.place).borderTopColor,
       point: (index) => this.#read(index),
@@ -97,8 +105,13 @@ export class Timeline extends HTMLElement {
   #read(index) {
     if (!this.columns) return;
     const at = index ?? this.columns.second.length - 1;
-    for (const kind of ["requested", "released"]) {
+    for (const kind of FLOWS) {
       setText(this.readout[kind], at < 0 ? "" : `${sized(this.columns[kind][at]).join("\u00a0")}/s`);
+    }
+    for (const kind of HELD) {
+      const bytes = this.columns[kind]?.[at] ?? null;
+      this.readout[kind].parentElement.hidden = bytes === null;
+      setText(this.readout[kind], bytes === null ? "" : sized(bytes).join("\u00a0"));
     }
     setText(this.readout.time, at < 0 ? "" : moment(this.columns.second[at] * 1e6));
   }
@@ -127,11 +140,26 @@ function about(process, answer) {
 function everySecond(columns, from, to) {
   const length = Math.max(0, to - from);
   const filled = { second: Array.from({ length }, (_, at) => from + at) };
-  for (const kind of ["requested", "released"]) {
+  for (const kind of FLOWS) {
     filled[kind] = new Array(length).fill(0);
     columns.second.forEach((second, at) => {
       if (second >= from && second < to) filled[kind][second - from] = Number(columns[kind][at]);
     });
+  }
+  for (const kind of HELD) {
+    if (columns[kind]) filled[kind] = carried(columns.second, columns[kind], from, to);
+  }
+  return filled;
+}
+
+/** For each second of [from, to) the newest value until then: what is held stays held. Null before the first. */
+function carried(seconds, values, from, to) {
+  const filled = [];
+  let at = 0;
+  let newest = null;
+  for (let second = from; second < to; second += 1) {
+    for (; at < seconds.length && seconds[at] <= second; at += 1) newest = values[at] ?? newest;
+    filled.push(newest);
   }
   return filled;
 }

@@ -87,6 +87,11 @@ export default {
   "timeline.minutes": "{minutes} min",
   "timeline.requested": "requested",
   "timeline.released": "released",
+  "timeline.vm": "VM",
+  "timeline.vm-title":
+    "All that the process had mapped at the end of that second, by the kernel's count (VmSize)",
+  "timeline.resident": "resident",
+  "timeline.resident-title": "What of it was in RAM (VmRSS)",
   "timeline.failed": "cannot be read now",
   "timeline.description":
     "Line chart from {from} to {to}: at most {requested} requested and {released} released in a second.",

@@ -89,6 +89,11 @@ export default {
   "timeline.minutes": "{minutes} min",
   "timeline.requested": "solicitado",
   "timeline.released": "liberado",
+  "timeline.vm": "VM",
+  "timeline.vm-title":
+    "Todo lo que el proceso tenía asignado al final de ese segundo, según el núcleo (VmSize)",
+  "timeline.resident": "residente",
+  "timeline.resident-title": "Lo que de ello estaba en RAM (VmRSS)",
   "timeline.failed": "ahora no se puede leer",
   "timeline.description":
     "Gráfico de líneas de {from} a {to}: como máximo {requested} solicitados y {released} liberados en un segundo.",
@@ -211,7 +216,7 @@ export default {
   "calls.of-reserved": "reservada",
   "calls.life-fork": "proceso nuevo",
   "calls.life-exec": "otro programa",
-  "calls.life-exit": "fin del proceso",
+  "calls.life-exit": "fin de proceso",
   "calls.life-proc": "visto en /proc",
   "calls.error": "Resultado",
   "calls.error-title": "Qué respondió el núcleo: concedida, o por qué no",
