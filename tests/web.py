@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,14 +170,14 @@ def stored(path: Path, events: list[Event]) -> AbstractContextManager[Stored]:
 
 
 @contextlib.contextmanager
-def stored_wide_at(url: str, calls: list[WideCall]) -> Iterator[Reader]:
-    """A new store with these lines of format 2 in it."""
+def stored_wide_at(url: str, calls: list[WideCall], losses: tuple[Loss, ...] = ()) -> Iterator[Reader]:
+    """A new store with these lines of format 2 in it, and losses that came with the first of them."""
     store = open_store(url)
     store.migrate()
     writer = store.writer()
     number = writer.open_stream(STREAM).stream_no
     for batch in batches(calls):
-        assert writer.write(number, batch)
+        assert writer.write(number, batch if batch.number else replace(batch, losses=losses))
     yield store.reader()
     writer.close()
     store.close()
@@ -290,13 +290,13 @@ def wide_site(wide_calls: list[WideCall], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def fresh_wide(tmp_path: Path) -> Iterator[Callable[[list[WideCall]], Site]]:
-    """Starts a server over these lines of format 2."""
+def fresh_wide(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """Starts a server over these lines of format 2 and these losses."""
     with contextlib.ExitStack() as running:
 
-        def over(calls: list[WideCall]) -> Site:
-            reader = running.enter_context(stored_wide_at(f"duckdb://{tmp_path / 'wide.duckdb'}", calls))
-            return running.enter_context(serving())(reader)
+        def over(calls: list[WideCall], *losses: Loss, **options: Any) -> Site:
+            reader = running.enter_context(stored_wide_at(f"duckdb://{tmp_path / 'wide.duckdb'}", calls, losses))
+            return running.enter_context(serving())(reader, **options)
 
         yield over
 
