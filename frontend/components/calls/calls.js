@@ -186,7 +186,7 @@ function columns() {
     column("error", 8.6, showResult),
     column(
       "vm",
-      9.6,
+      10.8,
       (cell, row) => text(cell, megabytesIfKnown(row.vm), row.vm === null ? "" : exactBytes(row.vm)),
       { end: true },
     ),
