@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -35,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Until SIGINT or SIGTERM, then within two seconds: the tap ended, what was read stored."""
     with stop_on_signals() as stop, closing(listening.listen(args)) as listener:
-        tap = choose(args.tap, say=_say)
+        tap = choose(args.tap, leave_out=(os.getpid(), *_server_pids(args.store)), say=_say)
         with closing(open_store(_store(args.store, tap))) as store:
             store.migrate()
             with closing(store.writer()) as writer, closing(store.reader()) as reader:
@@ -59,6 +60,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _server_pids(argument: str | None) -> tuple[int, ...]:
+    """The processes of the store's server: what they do for memtap is not what the machine does."""
+    url = store_url(argument)
+    if url == default_url():
+        return ()
+    with closing(open_store(url)) as store:
+        return store.server_pids()
+
+
 def _store(argument: str | None, tap: Tap) -> str:
     """A recording goes to a store of its own, unless told otherwise: it is not this machine's history."""
     url = store_url(argument)
@@ -70,7 +80,7 @@ def _store(argument: str | None, tap: Tap) -> str:
 def _greet(tap: Tap, url: str, address: str) -> None:
     _say(f"{'NOTE: ' if tap.recording else ''}{tap.message}")
     if tap.left_out:
-        _say(f"left out: memtap itself (pid {', '.join(map(str, tap.left_out))})")
+        _say(f"left out: memtap and its database (pid {', '.join(map(str, tap.left_out))})")
     _say(f"stored in {url}; Ctrl-C stops")
     print(address, flush=True)
 

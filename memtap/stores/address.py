@@ -12,6 +12,7 @@ from memtap.errors import UsageError
 FORMS = "duckdb:///PATH, mysql://USER@HOST:PORT/DATABASE or null://"
 DATABASE = "proyecto1"
 TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _FILE_OPTIONS = ("unix_socket", "option_file", "tls_ca", "tls_cert", "tls_key")
 
 
@@ -37,6 +38,11 @@ class MySQLAddress:
     option_file: str
     tls_mode: str  # one of TLS_MODES
     tls: dict[str, str]  # ca, cert, key: paths
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine for certain."""
+        return bool(self.unix_socket) or self.host in _LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +186,7 @@ def _password(in_url: str | None) -> str | None:
 
 def _tls_mode(host: str, unix_socket: str, option_file: str) -> str:
     """Whoever can read what passes loopback or a socket is root already; any other way is verified."""
-    if unix_socket or host in ("localhost", "127.0.0.1", "::1") or (not host and not option_file):
+    if unix_socket or host in _LOOPBACK or (not host and not option_file):
         return "PREFERRED"
     return "VERIFY_IDENTITY"
 

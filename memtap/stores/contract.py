@@ -280,4 +280,9 @@ class Store(Protocol):
 
     def reader(self) -> Reader: ...
 
+    def server_pids(self) -> tuple[int, ...]:
+        """Processes of this machine that serve the store, where it can tell: a tap leaves them out, or each call
+        stored would make more."""
+        ...
+
     def close(self) -> None: ...

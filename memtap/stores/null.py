@@ -39,6 +39,9 @@ class NullStore:
     def reader(self) -> NullReader:
         return NullReader(self._counts, self._lost)
 
+    def server_pids(self) -> tuple[int, ...]:
+        return ()
+
     def close(self) -> None:
         pass
 

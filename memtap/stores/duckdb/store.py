@@ -49,6 +49,9 @@ class DuckDBStore:
         schema.require(self._version(), self.url)
         return DuckDBReader(self._database)
 
+    def server_pids(self) -> tuple[int, ...]:
+        return ()
+
     def close(self) -> None:
         self._database.close()
 

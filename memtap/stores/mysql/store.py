@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
+from pathlib import Path
 
 from memtap.errors import StoreAway, StoreError
 from memtap.stores import schema
@@ -43,6 +45,19 @@ class MySQLStore:
     def reader(self) -> MySQLReader:
         self._require_schema()
         return MySQLReader(self._address)
+
+    def server_pids(self) -> tuple[int, ...]:
+        if not self._address.is_local:
+            return ()
+        session = Session(self._address, database=False)
+        try:
+            pid_file, folder = session.rows("SELECT @@pid_file, @@datadir")[0]
+        finally:
+            session.close()
+        try:
+            return (int(Path(os.fsdecode(folder), os.fsdecode(pid_file)).read_text()),)
+        except (OSError, ValueError):
+            return ()  # its folder is the database's own, and a container's pid is not ours
 
     def close(self) -> None:
         pass
