@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import pytest
+from counted import HEADER, WideCall
 from playwright.sync_api import expect
 
 from .conftest import Open, Start
@@ -57,6 +58,26 @@ def test_calls_appear_while_they_arrive(tapped: Tapped, open_dashboard: Open) ->
     expect(dashboard.figure("processes").locator(".number")).to_have_text("2")
     expect(dashboard.page.locator(".legend li")).to_have_count(2)
     assert [row["call"] for row in dashboard.calls.in_sight()] == ["munmap", "mmap2", "mmap2"]
+
+
+def test_what_calls_came_to_appears_with_the_first_tap_that_says_it(tapped: Tapped, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(tapped.product)
+    now_us = time.time_ns() // 1000
+    granted = WideCall(70_001, b"lucky", now_us, 3 * 2**20, kind="anonymous", vm=50 * 2**20)
+    refused = WideCall(70_002, b"unlucky", now_us + 1, 2**40, errno=12, kind="reserved", vm=7 * 2**20)
+    tapped.lines.write(HEADER + granted.line)
+    expect(dashboard.figure("failed").locator(".number")).to_have_text("0")
+    expect(dashboard.figure("failed").locator(".note")).to_have_text("none has failed")
+    expect(dashboard.processes.row("lucky")).to_contain_text("50.00")
+
+    tapped.lines.write(refused.line)
+    expect(dashboard.calls.row("unlucky")).to_contain_text("ENOMEM")
+    expect(dashboard.figure("failed").locator(".number")).to_have_text("1")
+    expect(dashboard.figure("failed").locator(".note")).to_have_text("ENOMEM · unlucky")
+    assert [(row["call"], row["what"], row["error"], row["vm"]) for row in dashboard.calls.in_sight()] == [
+        ("mmap", "reserved", "ENOMEM", "7.00"),
+        ("mmap", "anonymous", "granted", "50.00"),
+    ]
 
 
 def test_paused_calls_stand_still_and_resume_with_everything(tapped: Tapped, open_dashboard: Open) -> None:
