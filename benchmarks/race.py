@@ -5,10 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+MOST_S = 240.0
+FEWEST = 3  # repetitions, whatever they take
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Comparison:
 
 def race(row: str, contenders: Sequence[Contender], repetitions: int, *, warm: bool = True) -> list[Measurement]:
     """Every contender once, in order, and then again, in the opposite order, and so on. One round before does not
-    count (`warm`), but for its check."""
+    count (`warm`), but for its check. On a machine too busy for all of them, it ends after MOST_S and FEWEST."""
     measured = [Measurement(row, contender.name, contender.amount) for contender in contenders]
     pairs = list(zip(contenders, measured, strict=True))
     for contender in contenders:
@@ -68,8 +72,11 @@ def race(row: str, contenders: Sequence[Contender], repetitions: int, *, warm: b
             contender.check()
     gc.collect()
     gc.disable()
+    begun = time.perf_counter()
     try:
         for repetition in range(-1 if warm else 0, repetitions):
+            if repetition >= FEWEST and time.perf_counter() - begun > MOST_S:
+                break
             for contender, measurement in pairs if repetition % 2 else reversed(pairs):
                 seconds = contender.run()
                 if repetition >= 0:
