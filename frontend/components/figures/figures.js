@@ -3,6 +3,7 @@
 import { el, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
 import { count, exactBytes, fullTime, moment, rate, sized } from "../../lib/format.js";
+import { sum } from "../../lib/inexact.js";
 import { t } from "../../lib/language.js";
 import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
@@ -30,12 +31,12 @@ export class Figures extends HTMLElement {
     view.on(["lang"], () => this.#update());
   }
 
-  /** `calls`: null where no tap says what came of calls. */
-  #tellFailed(calls) {
-    const { element, show } = this.cards.failed;
+  /** `failed`: calls, null where no tap says what came of them. */
+  #tellFailed({ failed: calls, exact }) {
+    const { element, showSum } = this.cards.failed;
     element.hidden = calls === null;
     if (calls === null) return;
-    show(count(calls), "", ...latest(this.failed.value));
+    showSum(exact, count(calls), "", ...latest(this.failed.value));
     element.dataset.level = calls ? "warn" : "good";
     element.querySelector(".link").hidden = !calls;
   }
@@ -44,27 +45,29 @@ export class Figures extends HTMLElement {
     if (!feed.status) return;
     const { totals, rates, account } = feed.status;
     const { requested, released, balance, calls, rate: perSecond, processes, losses } = this.cards;
-    requested.show(
+    requested.showSum(
+      totals.exact,
       ...sized(totals.requested),
       t("figures.per-second", { size: spaced(rates.requested_per_s) }),
       exactBytes(totals.requested),
     );
-    released.show(
+    released.showSum(
+      totals.exact,
       ...sized(totals.released),
       t("figures.per-second", { size: spaced(rates.released_per_s) }),
       exactBytes(totals.released),
     );
     const held = BigInt(totals.requested) - BigInt(totals.released);
-    balance.show(...sized(held), t("figures.balance-of"), exactBytes(held));
+    balance.showSum(totals.exact, ...sized(held), t("figures.balance-of"), exactBytes(held));
     const kinds = { requests: count(totals.requests), releases: count(totals.releases) };
-    calls.show(count(totals.requests + totals.releases), "", t("figures.kinds", kinds));
+    calls.showSum(totals.exact, count(totals.requests + totals.releases), "", t("figures.kinds", kinds));
     perSecond.show(rate(rates.calls_per_s), "", t("figures.rate-of"));
     processes.show(
       count(totals.processes),
       "",
       totals.first_us ? t("figures.since", { time: moment(totals.first_us) }) : t("figures.none"),
     );
-    this.#tellFailed(totals.failed);
+    this.#tellFailed(totals);
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
     losses.show(
       count(lost),
@@ -115,19 +118,25 @@ function card(key) {
     el("dd", { class: "figure" }, number, unit),
     note,
   );
+  const show = (value, unitText, noteText, title = "") => {
+    setText(number, value);
+    setText(unit, unitText);
+    setText(note, noteText);
+    element.title = title;
+  };
   return {
     element,
+    show,
+    /** The same of a sum of calls. */
+    showSum(exact, value, unitText, noteText, title = "") {
+      const [text, why] = sum(value, title, exact);
+      show(text, unitText, noteText, why);
+    },
     /** Something to press below the figure. */
     link(key, press) {
       element.append(
         el("dd", {}, el("button", { type: "button", class: "link", say: key, on: { click: press } })),
       );
-    },
-    show(value, unitText, noteText, title = "") {
-      setText(number, value);
-      setText(unit, unitText);
-      setText(note, noteText);
-      element.title = title;
     },
   };
 }

@@ -2,7 +2,7 @@
 
 import { el, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
-import { count, fullTime } from "../../lib/format.js";
+import { count, fullTime, moment, sized } from "../../lib/format.js";
 import { t } from "../../lib/language.js";
 import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
@@ -12,6 +12,7 @@ export class Losses extends HTMLElement {
     this.losses = new Resource(() => ["api/v1/losses", {}]);
     this.losses.addEventListener("change", () => this.#update());
     this.identity = el("p", { class: "identity" });
+    this.reconciled = el("p", { class: "hint" });
     this.table = el("tbody");
     this.noLosses = el("p", { say: "losses.none" });
     this.samples = el("ul", { class: "samples" });
@@ -32,6 +33,7 @@ export class Losses extends HTMLElement {
       { "aria-labelledby": "losses-heading" },
       el("div", { class: "dialog-head" }, el("h2", { id: "losses-heading", say: "losses.heading" }), close),
       this.identity,
+      this.reconciled,
       el("h3", { say: "losses.lost" }),
       this.noLosses,
       this.lossTable,
@@ -54,7 +56,9 @@ export class Losses extends HTMLElement {
 
   #update() {
     if (!this.dialog.open || !feed.status) return;
-    const { account, samples } = feed.status;
+    const { account, samples, reconciliation } = feed.status;
+    this.reconciled.hidden = !reconciliation;
+    if (reconciliation) setText(this.reconciled, agreement(reconciliation));
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
     const numbers = { emitted: account.emitted, stored: account.stored, rejected: account.rejected, lost };
     setText(
@@ -71,6 +75,19 @@ export class Losses extends HTMLElement {
     this.noLosses.hidden = !this.lossTable.hidden;
     this.table.replaceChildren(...(columns?.time_us ?? []).map((time_us, at) => row(columns, at)));
   }
+}
+
+/** How the latest look at /proc compared. */
+function agreement({ time_us, processes, new: unknown, differing, difference }) {
+  const known = processes - unknown;
+  if (!known) return t("losses.all-new", { time: moment(time_us), unknown: count(unknown) });
+  const told = t(differing ? "losses.differing" : "losses.agreeing", {
+    time: moment(time_us),
+    agreeing: count(known - differing),
+    known: count(known),
+    difference: sized(Math.abs(Number(difference))).join("\u00a0"),
+  });
+  return unknown ? t("losses.and-new", { told, unknown: count(unknown) }) : told;
 }
 
 function row(columns, at) {

@@ -3,6 +3,7 @@
 import { chosen } from "../../lib/chosen.js";
 import { el, setText } from "../../lib/dom.js";
 import { exactBytes, fullTime, moment, sized } from "../../lib/format.js";
+import { sum } from "../../lib/inexact.js";
 import { t } from "../../lib/language.js";
 import { view } from "../../lib/view.js";
 
@@ -23,6 +24,8 @@ const FACTS = {
   last_us: time,
   ended_us: time,
 };
+
+const SUMS = ["balance", "failed"]; // of its calls
 
 export class Process extends HTMLElement {
   connectedCallback() {
@@ -54,7 +57,8 @@ export class Process extends HTMLElement {
     const { value, error } = chosen;
     for (const [key, tell] of Object.entries(FACTS)) {
       const known = value?.[key] ?? null;
-      this.facts[key].show(known === null ? null : tell(known));
+      const exact = value?.exact || !SUMS.includes(key);
+      this.facts[key].show(known === null ? null : sum(...tell(known), exact));
     }
     if (value) setText(this.name, `${value.process_name || t("processes.no-name")} · ${value.pid}`);
     else setText(this.name, t(error ? "process.unreadable" : "processes.loading"));

@@ -13,6 +13,7 @@ import {
   share,
 } from "../../lib/format.js";
 import { Grid, placeholder, text } from "../../lib/grid.js";
+import { mark } from "../../lib/inexact.js";
 import { t } from "../../lib/language.js";
 import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
@@ -84,7 +85,12 @@ export class Processes extends HTMLElement {
   #columns() {
     const of = (key) => (at) => this.columns[key][at];
     const calls = (at) => this.columns.requests[at] + this.columns.releases[at];
-    const bytes = (key) => (cell, at) => text(cell, megabytes(of(key)(at)), exactBytes(of(key)(at)));
+    /** What shows a sum of calls. */
+    const sum = (show) => (cell, at) => {
+      show(cell, at);
+      if (!this.columns.exact[at]) mark(cell);
+    };
+    const bytes = (key) => sum((cell, at) => text(cell, megabytes(of(key)(at)), exactBytes(of(key)(at))));
     const held = (key) => (cell, at) => {
       const value = of(key)(at);
       text(cell, megabytesIfKnown(value), value === null ? "" : exactBytes(value));
@@ -103,16 +109,16 @@ export class Processes extends HTMLElement {
       column("pid", 6.8, (cell, at) => text(cell, String(of("pid")(at)))),
       column("process_name", 9.8, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
       column("balance", 9.4, bytes("balance"), { grow: 2 }),
-      column("vm", 10.4, held("vm"), { grow: 2 }),
+      column("vm", 10.8, held("vm"), { grow: 2 }),
       column("resident", 9.2, held("resident"), { grow: 2 }),
-      column("percentage", 6.8, (cell, at) => ofMemory(cell, of("percentage")(at)), { grow: 1 }),
+      column("percentage", 6.8, sum((cell, at) => ofMemory(cell, of("percentage")(at))), { grow: 1 }),
       column("requested", 10, bytes("requested"), { grow: 2 }),
       column("released", 9.6, bytes("released"), { grow: 2 }),
-      column("share", 7, (cell, at) => barred(cell, of("share")(at), this.mostShare), { grow: 1 }),
+      column("share", 7, sum((cell, at) => barred(cell, of("share")(at), this.mostShare)), { grow: 1 }),
       column(
         "calls",
         7,
-        (cell, at) =>
+        sum((cell, at) =>
           text(
             cell,
             count(calls(at)),
@@ -121,9 +127,10 @@ export class Processes extends HTMLElement {
               releases: count(of("releases")(at)),
             }),
           ),
+        ),
         { grow: 1 },
       ),
-      column("failed", 6.6, (cell, at) => failed(cell, of("failed")(at)), { grow: 1 }),
+      column("failed", 6.6, sum((cell, at) => failed(cell, of("failed")(at))), { grow: 1 }),
       column("last_us", 9, (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))), {
         grow: 1,
       }),

@@ -1,4 +1,5 @@
 export default {
+  "inexact": "≈ Calls were lost meanwhile: the sum is not exact",
   "skip.processes": "Skip to the processes",
 
   "header.state": "State",
@@ -227,6 +228,10 @@ export default {
 
   "losses.heading": "Losses and rejected lines",
   "losses.identity": "{emitted} emitted = {stored} stored + {rejected} rejected + {lost} lost",
+  "losses.agreeing": "{time}: /proc agrees for all {known} processes",
+  "losses.differing": "{time}: /proc agrees for {agreeing} of {known} processes, {difference} off, healed",
+  "losses.and-new": "{told}; new: {unknown}",
+  "losses.all-new": "{time}: /proc told of {unknown} processes that lived already",
   "losses.lost": "Lost",
   "losses.none": "No event is known to be lost.",
   "losses.samples": "Rejected lines",

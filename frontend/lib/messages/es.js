@@ -1,4 +1,5 @@
 export default {
+  "inexact": "≈ Entretanto se perdieron llamadas: la suma no es exacta",
   "skip.processes": "Ir a los procesos",
 
   "header.state": "Estado",
@@ -231,6 +232,11 @@ export default {
 
   "losses.heading": "Pérdidas y líneas rechazadas",
   "losses.identity": "{emitted} emitidos = {stored} almacenados + {rejected} rechazados + {lost} perdidos",
+  "losses.agreeing": "{time}: /proc coincide en los {known} procesos",
+  "losses.differing":
+    "{time}: /proc coincide en {agreeing} de {known} procesos; {difference} de diferencia, corregida",
+  "losses.and-new": "{told}; nuevos: {unknown}",
+  "losses.all-new": "{time}: /proc informó de {unknown} procesos que ya vivían",
   "losses.lost": "Perdidos",
   "losses.none": "No consta la pérdida de ningún evento.",
   "losses.samples": "Líneas rechazadas",
