@@ -1,6 +1,7 @@
 """A recording as a tap: `python -m memtap.taps.replay [PATH]` prints its lines once, at their pace.
 
-The times are moved to now; nothing else in a line is touched, and a line without a time is printed as it is.
+The times are moved to now, and in format 2 the processes' starts with them, so that each pass is of processes of its
+own. Nothing else in a line is touched, and a line without a time is printed as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -21,7 +23,35 @@ BUNDLED = Path(__file__).parent / "recordings" / "build-and-shell.log.gz"
 BUNDLED_IS = "a bundled recording of a Debian machine's calls (a gcc build, Python, sort, shells)"
 
 _TICK_S = 0.02  # lines are printed together that fall into so much time
+_TICK_NS = 10_000_000  # of a start in /proc: a `proc` line names the process whose start lies in that tick
 _EVENT = re.compile(rb"(.*, time=)(\d{1,18})(, length=-?\d+)\s*\Z", re.DOTALL)
+_EVENT_2 = re.compile(rb"([a-z]+: pid=\d+, start=)(\d{1,18})(, uid=\d+, cgroup=\d+, time=)(\d{1,18})(, .*)\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """A line in pieces, around what is moved."""
+
+    time_us: int
+    start_ns: int | None  # format 2
+    pieces: tuple[bytes, ...]
+
+    def moved(self, shift_us: int) -> bytes:
+        time_us = self.time_us + shift_us
+        if self.start_ns is None:
+            return b"%s%d%s\n" % (self.pieces[0], time_us, self.pieces[1])
+        start_ns = self.start_ns + round(shift_us * 1000 / _TICK_NS) * _TICK_NS
+        return b"%s%d%s%d%s\n" % (self.pieces[0], max(start_ns, 0), self.pieces[1], time_us, self.pieces[2])
+
+
+def _event(line: bytes) -> _Event | None:
+    if found := _EVENT_2.fullmatch(line):
+        head, start_ns, middle, time_us, tail = found.groups()
+        return _Event(int(time_us), int(start_ns), (head, middle, tail))
+    if found := _EVENT.match(line):
+        head, time_us, tail = found.groups()
+        return _Event(int(time_us), None, (head, tail))
+    return None
 
 
 def command(path: str = "") -> tuple[str, ...]:
@@ -46,15 +76,13 @@ def timed(lines: list[bytes], start_us: int) -> Iterator[tuple[int, bytes]]:
     first_us: int | None = None
     due_us = start_us
     for line in lines:
-        if not (event := _EVENT.match(line)):
+        if not (event := _event(line)):
             yield due_us, line
             continue
-        time_us = int(event[2])
         if first_us is None:
-            first_us = time_us
-        moved_us = start_us + time_us - first_us
-        due_us = max(due_us, moved_us)
-        yield due_us, b"%s%d%s\n" % (event[1], moved_us, event[3])
+            first_us = event.time_us
+        due_us = max(due_us, event.time_us + start_us - first_us)
+        yield due_us, event.moved(start_us - first_us)
 
 
 def play(lines: list[bytes], out: BinaryIO) -> None:
@@ -78,7 +106,7 @@ def main(argv: list[str]) -> int:
         signal.signal(number, signal.SIG_DFL)
     path = Path(argv[0]) if argv else BUNDLED
     lines = lines_of(path)
-    if not any(map(_EVENT.match, lines)):
+    if not any(map(_event, lines)):
         print(f"{path}: no line of it is a call; nothing to replay", file=sys.stderr)
         return 1
     play(lines, sys.stdout.buffer)

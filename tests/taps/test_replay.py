@@ -64,6 +64,21 @@ def test_broken_lines_are_played_as_they_are():
     ]
 
 
+def test_in_format_2_starts_are_moved_with_the_times_by_whole_ticks():
+    lines = [
+        b'memtap: format=2, tap=bpftrace, version=1, host="x", boot=b, clock=realtime, page=4096, memory=1\n',
+        b'proc: pid=1, start=20000000, uid=0, cgroup=0, time=1000, vm=1, rss=1, process="x"\n',
+        b"mmap: pid=1, start=25000001, uid=0, cgroup=0, time=1500, length=1, freed=0, errno=0, kind=file, vm=1, rss=1, "
+        b'process=", time=1, length=1"\n',
+        b'exit: pid=1, start=25000001, uid=0, cgroup=0, time=2000, status=0, vm=1, rss=1, process="x"\n',
+    ]
+    moved = [line for _, line in replay.timed(lines, 9_004_000)]
+    assert moved[0] == lines[0]
+    assert moved[1] == lines[1].replace(b"start=20", b"start=9020").replace(b"time=1000", b"time=9004000")
+    assert moved[2] == lines[2].replace(b"start=25", b"start=9025").replace(b"time=1500", b"time=9004500")
+    assert moved[3] == lines[3].replace(b"start=25", b"start=9025").replace(b"time=2000", b"time=9005000")
+
+
 @pytest.fixture
 def short(tmp_path):
     """A recording of three calls in 20 ms."""
