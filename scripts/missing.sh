@@ -23,6 +23,9 @@ meets() {
     systemtap) has stap ;;
     kernel-headers) for tree in /lib/modules/*/build/Makefile; do [ -e "$tree" ] && return 0; done; return 1 ;;
     shellcheck) has shellcheck ;;
+    valgrind) has valgrind ;;
+    perf) has perf ;;
+    rsyslog-mysql) for module in /usr/lib*/rsyslog/ommysql.so /usr/lib/*/rsyslog/ommysql.so; do [ -e "$module" ] && return 0; done; return 1 ;;
     *) echo "missing.sh: unknown need '$1'" >&2; exit 2 ;;
   esac
 }

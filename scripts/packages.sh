@@ -24,6 +24,7 @@ packages() { # FAMILY NEED
     debian-mariadb)         echo mariadb-server ;;
     debian-mariadb-headers) echo libmariadb-dev pkg-config ;;
     debian-kernel-headers)  debian_headers ;;
+    debian-perf)            echo linux-perf ;;
     fedora-compiler)        echo gcc ;;
     fedora-python)          echo python3 python3-devel ;;
     fedora-mariadb)         echo mariadb-server ;;
@@ -47,7 +48,7 @@ packages() { # FAMILY NEED
     other-mariadb-headers)  echo MariaDB\'s client headers and pkg-config, ;;
     other-kernel-headers)   echo kernel headers, ;;
     other-*)                echo "$2," ;;
-    *)                      echo "$2" ;; # bpftrace, chromium, systemtap, shellcheck: the same nearly everywhere
+    *)                      echo "$2" ;; # bpftrace, chromium, systemtap, shellcheck, valgrind: the same nearly everywhere
   esac
 }
 

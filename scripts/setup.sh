@@ -9,10 +9,11 @@ cd "$(dirname "$0")/.."
 purpose=${1:?usage: scripts/setup.sh run|test|bench}
 runs='compiler python bpftrace'
 tests="$runs mariadb mariadb-headers chromium systemtap kernel-headers shellcheck"
+benches="$tests valgrind perf rsyslog-mysql"
 case $purpose in
   run)   needs=$runs  extras=''        covered_by='run test bench' ;;
   test)  needs=$tests extras='[test]'  covered_by='test bench' ;;
-  bench) needs=$tests extras='[bench]' covered_by='bench' ;;
+  bench) needs=$benches extras='[bench]' covered_by='bench' ;;
   *)     echo "setup: unknown purpose '$purpose': use run, test or bench" >&2; exit 2 ;;
 esac
 
