@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OLDEST = (0, 17)
+_MEMLOCK_BYTES = 64 << 20  # what bpftrace asks for itself
 _TRIAL_S = 30  # about half a second on a small machine, some seconds where the kernel has many probes
 _TRIAL = (
     "interval:ms:1 { exit(); } "
@@ -24,11 +26,22 @@ _TRIAL = (
 
 def checks(kernel: Kernel) -> Iterator[Check]:
     """Cheapest first, and last a trial, if nothing stands in its way: the tracepoint is attached for real."""
-    looks = (_privileges, _lockdown, _tracepoints, _types)
+    looks = (_privileges, _lockdown, _tracepoints, _types, _memlock)
     found = [_program(), *(look(kernel) for look in looks)]
     yield from found
     if all(check.state != "bad" for check in found):
         yield _trial(kernel)
+
+
+def _memlock(kernel: Kernel) -> Check:
+    """Since Linux 5.11 what BPF holds counts as a control group's memory, not as locked memory."""
+    version = tuple(int(part) for part in kernel.release.split("-")[0].split(".")[:2] if part.isdigit())
+    limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if version >= (5, 11):
+        return Check("memlock", "ok", "no limit to BPF since Linux 5.11")
+    if limit == resource.RLIM_INFINITY or limit >= _MEMLOCK_BYTES:
+        return Check("memlock", "ok", "enough")
+    return Check("memlock", "note", f"{limit:,} bytes: bpftrace may fail to load", "ulimit -l unlimited")
 
 
 def _program() -> Check:

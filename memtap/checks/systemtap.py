@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memtap.checks import program, verdict
@@ -21,7 +22,7 @@ def checks(kernel: Kernel, *, fresh: bool = False, before_trial: Callable[[], No
     """Cheapest first, and last a trial, if nothing stands in its way: the script is compiled, loaded and
     ended at once. A trial that failed is remembered; `fresh` tries it again."""
     # where no module can ever be loaded, nothing else is worth mending
-    looks = (_signatures, _build_tree, _privileges, _symbols) if kernel.loads_modules else ()
+    looks = (_signatures, _build_tree, _privileges, _symbols, _debuginfo) if kernel.loads_modules else ()
     found = [_program(), _modules(kernel), *(look(kernel) for look in looks)]
     yield from found
     if all(check.state != "bad" for check in found):
@@ -84,6 +85,11 @@ def _symbols(kernel: Kernel) -> Check:
         return Check("System.map", "ok", where)
     fix = f"cp /proc/kallsyms {where}   (as root)"
     return Check("System.map", "note", f"no {where}: every system call is slowed, not only mmap and munmap", fix)
+
+
+def _debuginfo(kernel: Kernel) -> Check:
+    there = Path(f"/usr/lib/debug/boot/vmlinux-{kernel.release}").exists()
+    return Check("debuginfo", "ok", "installed" if there else "not installed; memtap's scripts do without")
 
 
 def _trial(kernel: Kernel, fresh: bool, before_trial: Callable[[], None]) -> Check:
