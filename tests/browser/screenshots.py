@@ -19,6 +19,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 TAPPED_S = 90
 SETTLED_MS = 2_500
 VIEW = "shares=name"
+WINDOW = {"width": 1400, "height": 1240}  # calls are in sight
 
 
 def main(tap: str = "auto") -> int:
@@ -31,7 +32,7 @@ def main(tap: str = "auto") -> int:
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         pages = {
-            theme: Dashboard(browser, product, query=VIEW, color_scheme=theme, device_scale_factor=1.5)
+            theme: Dashboard(browser, product, query=VIEW, color_scheme=theme, viewport=WINDOW, device_scale_factor=1.5)
             for theme in ("light", "dark")
         }
         pages["light"].page.wait_for_timeout(TAPPED_S * 1000)

@@ -178,7 +178,7 @@ def test_nothing_is_shown_that_format_1_does_not_know(dashboard: Dashboard) -> N
     assert facts.evaluate_all("facts => facts.map((fact) => fact.dataset.fact)") == ["balance", "first_us", "last_us"]
 
 
-@pytest.mark.parametrize("width", [360, 768, 1180, 1400, 1900, 3840])
+@pytest.mark.parametrize("width", [360, 768, 1180, 1400, 1920, 3840])
 def test_wide_tables_fit_every_width(width: int, served_wide: Product, open_dashboard: Open) -> None:
     dashboard = open_dashboard(served_wide, viewport={"width": width, "height": 900})
     dashboard.processes.rows.first.click()

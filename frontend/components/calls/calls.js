@@ -172,7 +172,7 @@ function columns() {
     ...more,
   });
   return [
-    column("time_us", 10.6, (cell, row) => text(cell, timeOfDay(row.time_us), fullTime(row.time_us))),
+    column("time_us", 10.4, (cell, row) => text(cell, timeOfDay(row.time_us), fullTime(row.time_us))),
     column("pid", 7, (cell, row) => text(cell, String(row.pid)), { end: true }),
     column(
       "process_name",
@@ -181,9 +181,9 @@ function columns() {
       { grow: 1 },
     ),
     column("call", 8.8, showCall),
-    column("what", 11.2, (cell, row) => text(cell, what(row)), { grow: 0.6 }),
+    column("what", 10.8, (cell, row) => text(cell, what(row)), { grow: 0.6 }),
     column("length", 11.6, showBytes, { end: true }),
-    column("error", 8.6, showResult),
+    column("error", 8.2, showResult),
     column(
       "vm",
       10.8,
