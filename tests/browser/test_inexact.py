@@ -25,7 +25,7 @@ WHY = {
     "en": "≈ Calls were lost meanwhile: the sum is not exact",
     "es": "≈ Entretanto se perdieron llamadas: la suma no es exacta",
 }
-SUMS = ("balance", "percentage", "requested", "released", "share", "calls", "failed")
+SUMS = ("balance", "requested", "released", "calls", "failed")
 GONE = WideCall(11, b"gone before", start_us=10_000, time_us=FIRST_US, length=3 << 20, vm=8 << 20)
 STAYS = WideCall(12, b"stays", start_us=20_000, time_us=FIRST_US, length=5 << 20, vm=9 << 20)
 CALLS = [

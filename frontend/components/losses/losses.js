@@ -12,7 +12,7 @@ export class Losses extends HTMLElement {
     this.losses = new Resource(() => ["api/v1/losses", {}]);
     this.losses.addEventListener("change", () => this.#update());
     this.identity = el("p", { class: "identity" });
-    this.reconciled = el("p", { class: "hint" });
+    this.reconciled = el("p", { class: "reconciled" });
     this.table = el("tbody");
     this.noLosses = el("p", { say: "losses.none" });
     this.samples = el("ul", { class: "samples" });

@@ -85,9 +85,10 @@ export class Processes extends HTMLElement {
   #columns() {
     const of = (key) => (at) => this.columns[key][at];
     const calls = (at) => this.columns.requests[at] + this.columns.releases[at];
-    /** What shows a sum of calls. */
+    /** What shows a sum of calls; what is only a quotient of such sums is not marked. */
     const sum = (show) => (cell, at) => {
       show(cell, at);
+      cell.classList.toggle("inexact", !this.columns.exact[at]);
       if (!this.columns.exact[at]) mark(cell);
     };
     const bytes = (key) => sum((cell, at) => text(cell, megabytes(of(key)(at)), exactBytes(of(key)(at))));
@@ -107,14 +108,14 @@ export class Processes extends HTMLElement {
     });
     return [
       column("pid", 6.8, (cell, at) => text(cell, String(of("pid")(at)))),
-      column("process_name", 9.8, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
-      column("balance", 9.4, bytes("balance"), { grow: 2 }),
+      column("process_name", 9.6, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
+      column("balance", 10.6, bytes("balance"), { grow: 2 }),
       column("vm", 10.8, held("vm"), { grow: 2 }),
       column("resident", 9.2, held("resident"), { grow: 2 }),
-      column("percentage", 6.8, sum((cell, at) => ofMemory(cell, of("percentage")(at))), { grow: 1 }),
-      column("requested", 10, bytes("requested"), { grow: 2 }),
-      column("released", 9.6, bytes("released"), { grow: 2 }),
-      column("share", 7, sum((cell, at) => barred(cell, of("share")(at), this.mostShare)), { grow: 1 }),
+      column("percentage", 7.6, (cell, at) => ofMemory(cell, of("percentage")(at)), { grow: 1 }),
+      column("requested", 10.4, bytes("requested"), { grow: 2 }),
+      column("released", 10.4, bytes("released"), { grow: 2 }),
+      column("share", 6.8, (cell, at) => barred(cell, of("share")(at), this.mostShare), { grow: 1 }),
       column(
         "calls",
         7,
@@ -131,7 +132,7 @@ export class Processes extends HTMLElement {
         { grow: 1 },
       ),
       column("failed", 6.6, sum((cell, at) => failed(cell, of("failed")(at))), { grow: 1 }),
-      column("last_us", 9, (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))), {
+      column("last_us", 8.8, (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))), {
         grow: 1,
       }),
     ];
