@@ -19,7 +19,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 TAPPED_S = 90
 SETTLED_MS = 2_500
 VIEW = "shares=name"
-WINDOW = {"width": 1400, "height": 1240}  # calls are in sight
+WINDOW = {"width": 1400, "height": 1300}  # calls are in sight
 
 
 def main(tap: str = "auto") -> int:
