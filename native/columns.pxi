@@ -26,6 +26,7 @@ cdef enum:
 # and again, which costs as much as parsing into them. Used with and without the GIL, so under a lock of their own.
 cdef enum:
     SPARES = 4
+    SPARE_BYTES_MIN = 256 << 10  # smaller ones come from the heap and cost nothing
     SPARE_BYTES_MAX = 16 << 20
 
 cdef pthread_mutex_t spare_lock
@@ -53,7 +54,7 @@ cdef void give_back(void *block, size_t bytes) noexcept nogil:
     cdef void *old
     cdef int i
     cdef int place = 0
-    if block == NULL or bytes > SPARE_BYTES_MAX:
+    if block == NULL or not SPARE_BYTES_MIN <= bytes <= SPARE_BYTES_MAX:
         free(block)
         return
     pthread_mutex_lock(&spare_lock)
@@ -120,25 +121,50 @@ cdef bint columns_widen(Columns *columns) noexcept nogil:
     return True
 
 
+cdef void columns_copy(Columns *to, const Columns *columns) noexcept nogil:
+    """All rows of `columns`, into columns as wide that have room for them."""
+    cdef size_t rows = columns.rows
+    memcpy(to.time_us, columns.time_us, 8 * rows)
+    memcpy(to.length, columns.length, 8 * rows)
+    memcpy(to.pid, columns.pid, 4 * rows)
+    memcpy(to.process, columns.process, 4 * rows)
+    memcpy(to.name, columns.name, 4 * rows)
+    memcpy(to.call, columns.call, rows)
+    if columns.wide:
+        memcpy(to.freed, columns.freed, 8 * rows)
+        memcpy(to.vm, columns.vm, 8 * rows)
+        memcpy(to.rss, columns.rss, 8 * rows)
+        memcpy(to.error, columns.error, 2 * rows)
+        memcpy(to.kind, columns.kind, rows)
+    to.rows = rows
+
+
 cdef bint columns_grow(Columns *columns) noexcept nogil:
     """Room for twice as many rows. False, and nothing changed, where memory is short."""
     cdef Columns more
-    cdef size_t rows = columns.rows
     if not columns_init(&more, columns.capacity * 2, columns.wide):
         return False
-    memcpy(more.time_us, columns.time_us, 8 * rows)
-    memcpy(more.length, columns.length, 8 * rows)
-    memcpy(more.pid, columns.pid, 4 * rows)
-    memcpy(more.process, columns.process, 4 * rows)
-    memcpy(more.name, columns.name, 4 * rows)
-    memcpy(more.call, columns.call, rows)
-    if columns.wide:
-        memcpy(more.freed, columns.freed, 8 * rows)
-        memcpy(more.vm, columns.vm, 8 * rows)
-        memcpy(more.rss, columns.rss, 8 * rows)
-        memcpy(more.error, columns.error, 2 * rows)
-        memcpy(more.kind, columns.kind, rows)
-    more.rows = rows
+    columns_copy(&more, columns)
     columns_free(columns)
     columns[0] = more
+    return True
+
+
+cdef bint columns_hand_out(Columns *columns, Columns *sealed, size_t capacity) noexcept nogil:
+    """The rows go to `sealed`; `columns` are empty then, with room for `capacity` rows. False, and nothing changed,
+    where memory is short.
+
+    A few rows are copied: batches that wait for a store must cost what is in them, not what could be.
+    """
+    cdef Columns made
+    cdef bint few = columns.capacity == capacity and columns.rows <= capacity // 4
+    if not columns_init(&made, (columns.rows + 8) // 8 * 8 if few else capacity, columns.wide):
+        return False
+    if few:
+        columns_copy(&made, columns)
+        sealed[0] = made
+        columns.rows = 0
+    else:
+        sealed[0] = columns[0]
+        columns[0] = made
     return True

@@ -14,7 +14,9 @@ include "ledger.pxi"    # exact totals per process
 include "columns.pxi"   # calls as a structure of arrays
 include "ring.pxi"      # bytes between two threads
 include "reader.pxi"    # file descriptor to ring
-include "parser.pxi"    # lines to columns and ledger
+include "parse.pxi"     # lines to columns and ledger
 include "arrow.pxi"     # columns to Arrow
 include "text.pxi"      # columns to LOAD DATA text
-include "batch.pxi"     # Parser and Batch, what Python sees
+include "buffers.pxi"   # memory lent to Python and borrowed from it
+include "batch.pxi"     # Batch, as Python sees it
+include "parser.pxi"    # Parser, as Python sees it

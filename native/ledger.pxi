@@ -241,6 +241,19 @@ cdef inline void ledger_add2(Ledger *ledger, uint32_t i, const Record *record) n
         activity.requests += 1
 
 
+cdef Activity *ledger_hand_out(Ledger *ledger) noexcept nogil:
+    """The open batch's activities, the caller's from now on; NULL where there are none."""
+    cdef Activity *activities = ledger.activities
+    cdef void *smaller
+    if ledger.active == 0:
+        return NULL
+    smaller = realloc(activities, ledger.active * sizeof(Activity))
+    ledger.activities = NULL
+    ledger.active = 0
+    ledger.active_capacity = 0
+    return activities if smaller == NULL else <Activity *> smaller
+
+
 cdef void ledger_fold(Ledger *ledger) noexcept nogil:
     """Adds the open batch's activities to the processes' totals; they no longer belong to the open batch."""
     cdef uint32_t i

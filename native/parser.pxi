@@ -1,292 +1,361 @@
-# The parser: whole lines to columns and ledger. It holds no Python object and no GIL while it works.
+# Parser: makes Batches, as Python sees it; parse.pxi does the work.
+
+from collections import namedtuple
 
 cdef enum:
-    SAMPLES = 16            # rejected lines kept, the newest
-    SAMPLE_BYTES = 160      # of each
-    LOST_SPANS = 256        # losses told apart in one batch; later ones are added to the last
-    CARRY_MAX = 64 << 10    # bytes of a line that `feed` got in pieces; no record has 200
-    HEADER_MAX = 1024       # bytes of a header
-    SLICE = 256 << 10       # bytes parsed before the ring hears that there is room: fits the second-level cache
-    PARTS_MAX = 16          # lines one broken record can have: a comm holds at most 15 newlines
+    ROWS = 122880  # a row group of DuckDB
 
-cdef enum Progress:
-    CLEAR = 0               # every whole line is taken
-    FULL = 1                # the columns are full
-    NO_MEMORY = 2
-    OTHER_FORMAT = 3        # the header names a version that this memtap does not know
-
-cdef struct Sample:
-    uint32_t size
-    uint8_t text[SAMPLE_BYTES]
-
-cdef struct Lost:
-    uint64_t time_us        # of the last event before it; 0: none was seen yet
-    uint64_t events
-
-cdef struct Parse:
-    scan_function *scan
-    int format              # 1, 2; 0: no line but notices has come yet
-    uint32_t header_size
-    uint8_t header[HEADER_MAX]
-    Columns columns
-    Names names
-    Ledger ledger
-    uint64_t lines
-    uint64_t events
-    uint64_t notices
-    uint64_t lost
-    uint64_t consumed       # bytes of the stream that are accounted for
-    uint64_t last_us        # time of the last event
-    uint64_t rejected[REJECT_KINDS]
-    uint64_t samples_seen
-    Sample samples[SAMPLES]
-    Lost spans[LOST_SPANS]  # of the open batch
-    uint32_t span_count
-    uint32_t parts          # lines of the record that is open, broken over several lines; 0: none is
-    bint skipping           # in the middle of a line longer than can be held
+LedgerRow = namedtuple(
+    "LedgerRow", "pid start_us name requested released requests releases failed first_us last_us vm resident ended")
 
 
-cdef void keep_sample(Parse *parse, const uint8_t *line, size_t size) noexcept nogil:
-    cdef Sample *sample = &parse.samples[parse.samples_seen % SAMPLES]
-    sample.size = <uint32_t> (size if size < SAMPLE_BYTES else SAMPLE_BYTES)
-    memcpy(sample.text, line, sample.size)
-    parse.samples_seen += 1
+class FormatError(ValueError):
+    """The stream's header names a format that this memtap does not know."""
 
 
-cdef void reject_line(Parse *parse, const uint8_t *line, size_t size, Reject why) noexcept nogil:
-    parse.rejected[<int> why] += 1
-    keep_sample(parse, line, size)
+cdef scan_function *scan_of[3]
+cdef const char *scan_names[3]
+SCANS = tuple(scan_names[i].decode() for i in range(scan_ways(scan_of, scan_names)))
 
 
-cdef void lost_events(Parse *parse, uint64_t events) noexcept nogil:
-    cdef Lost *span
-    parse.lost += events
-    if parse.span_count and (parse.span_count == LOST_SPANS
-                             or parse.spans[parse.span_count - 1].time_us == parse.last_us):
-        span = &parse.spans[parse.span_count - 1]
-    else:
-        span = &parse.spans[parse.span_count]
-        span.time_us = parse.last_us
-        span.events = 0
-        parse.span_count += 1
-    span.events += events
+cdef class Parser:
+    """Bytes of one stream to columns and to the ledger of exact totals per process. Used by one thread at a time.
 
-
-cdef bint take_notice(Parse *parse, const uint8_t *line, size_t size) noexcept nogil:
-    """Counts a line in which the tap speaks of itself. False where it is none."""
-    cdef uint64_t lost = 0
-    cdef Notice notice = read_notice(line, size, &lost)
-    if notice == NOTICE_LOST:
-        lost_events(parse, lost)
-    parse.notices += notice != NO_NOTICE
-    return notice != NO_NOTICE
-
-
-cdef void other_line1(Parse *parse, const uint8_t *line, size_t size, Reject why) noexcept nogil:
-    """A line of format 1 that is not a record: a notice of the tap, or rejected.
-
-    Between a record's broken beginning and its end a comm speaks, not the tap: a notice there is not believed.
+    `rows`: how many calls a batch holds at most when the parser pulls from a ring. Give it bytes with `feed` (which
+    makes as much room as it takes) or let it `pull` from a ring; `seal` hands out what it has as a Batch.
     """
-    cdef uint64_t lost
-    if parse.parts == 0:
-        if take_notice(parse, line, size):
+
+    cdef Parse *parse
+    cdef size_t rows
+    cdef bint busy
+    cdef readonly list process_pids
+    cdef list process_starts
+    cdef list process_facts
+    cdef list names
+    cdef bytearray carry
+
+    def __cinit__(self, *, size_t rows=ROWS, str scan=SCANS[0], bytes header=b""):
+        if not 1 <= rows <= 1 << 30:
+            raise ValueError(f"rows {rows}: must be 1 to {1 << 30}")
+        if scan not in SCANS:
+            raise ValueError(f"scan {scan!r}: this processor has {', '.join(SCANS)}")
+        self.rows = rows
+        self.process_pids = []
+        self.process_starts = []
+        self.process_facts = []
+        self.names = []
+        self.carry = bytearray()
+        self.parse = <Parse *> calloc(1, sizeof(Parse))
+        if self.parse == NULL or not ledger_init(&self.parse.ledger) \
+                or not columns_init(&self.parse.columns, self.room(), False):
+            raise MemoryError(f"parser: no memory for batches of {rows} calls")
+        self.parse.scan = scan_of[<int> SCANS.index(scan)]
+        if header:
+            self.begin_with(header)
+
+    def __dealloc__(self):
+        if self.parse == NULL:
             return
-    elif read_notice(line, size, &lost) != NO_NOTICE:
-        why = REJECT_PART
-    reject_line(parse, line, size, why)
-    if closes_record(line, size) or parse.parts == PARTS_MAX:
-        parse.parts = 0
-    elif opens_record(line, size):
-        parse.parts = 1
-    elif parse.parts:
-        parse.parts += 1
+        ledger_free(&self.parse.ledger)
+        free(self.parse.names.comms)
+        free(self.parse.names.slots)
+        columns_free(&self.parse.columns)
+        free(self.parse)
 
+    cdef int begin_with(self, bytes header) except -1:
+        """The stream is the rest of one that began with this header."""
+        cdef const uint8_t *line = <const uint8_t *> PyBytes_AS_STRING(header)
+        if len(header) > HEADER_MAX or not is_header_2(line, len(header)):
+            raise FormatError(f"header {header[:80]!r}: not one of format 2")
+        if not columns_widen(&self.parse.columns):
+            raise MemoryError(f"parser: no memory for batches of {self.rows} calls")
+        memcpy(self.parse.header, line, len(header))
+        self.parse.header_size = <uint32_t> len(header)
+        self.parse.format = 2
+        return 0
 
-cdef void other_line2(Parse *parse, const uint8_t *line, size_t size, Reject why) noexcept nogil:
-    """A line of format 2 that is not a record: a notice of the tap, its header once more, or rejected."""
-    if take_notice(parse, line, size):
-        return
-    if size == parse.header_size and memcmp(line, parse.header, size) == 0:
-        parse.notices += 1
-        return
-    reject_line(parse, line, size, REJECT_HEADER if is_header(line, size) else why)
+    cdef size_t room(self) noexcept:
+        """Rows of columns that have not grown."""
+        return (self.rows + 7) // 8 * 8
 
+    cdef int enter(self) except -1:
+        if self.busy:
+            raise RuntimeError("this parser is at work in another thread")
+        self.busy = True
+        return 0
 
-cdef inline bint make_room(Parse *parse) noexcept nogil:
-    """Room for one more process, activity and name. False, and nothing changed, where memory is short."""
-    if parse.ledger.count == parse.ledger.capacity or parse.ledger.active == parse.ledger.active_capacity:
-        if not ledger_room(&parse.ledger):
-            return False
-    return parse.names.count < parse.names.capacity or names_grow(&parse.names)
+    cdef int refuse(self, Progress progress, const uint8_t *line, size_t size) except -1:
+        """Raises for what ended the taking of lines, if it was not their number."""
+        cdef const uint8_t *newline
+        if progress == NO_MEMORY:
+            raise MemoryError(f"parser: no memory after {self.parse.events} calls; what was taken is kept")
+        if progress == OTHER_FORMAT:
+            newline = <const uint8_t *> memchr(line, c'\n', size)
+            text = line[:min(newline - line, 80)]
+            raise FormatError(f"header {text!r}: not a format that this memtap reads; it reads 1 and 2")
+        return 0
 
+    @property
+    def format(self):
+        """1 or 2; 0 until the first line that says."""
+        return self.parse.format
 
-cdef inline void take_record(Parse *parse, const Record *record, bint second) noexcept nogil:
-    """One event into columns and ledger. There must be room. `second`: it is in format 2."""
-    cdef Columns *columns = &parse.columns
-    cdef size_t row = columns.rows
-    cdef uint32_t i = ledger_process2(&parse.ledger, record) if second else ledger_process(&parse.ledger, record)
-    cdef Process *process = &parse.ledger.processes[i]
-    if process.comm.low != record.comm.low or process.comm.high != record.comm.high or process.name == <uint32_t> -1:
-        process.comm = record.comm
-        process.name = names_intern(&parse.names, record.comm)
-    columns.time_us[row] = record.time_us
-    columns.length[row] = record.length
-    columns.pid[row] = record.pid
-    columns.process[row] = i
-    columns.name[row] = process.name
-    columns.call[row] = <uint8_t> record.call
-    if second:
-        columns.freed[row] = record.freed
-        columns.vm[row] = record.vm
-        columns.rss[row] = record.rss
-        columns.error[row] = <uint16_t> record.error
-        columns.kind[row] = <uint8_t> record.kind
-        ledger_add2(&parse.ledger, i, record)
-    else:
-        ledger_add(&parse.ledger, i, record)
-    columns.rows = row + 1
-    parse.last_us = record.time_us
+    @property
+    def header(self):
+        """Format 2: the stream's first line. Empty in format 1."""
+        return self.parse.header[:self.parse.header_size]
 
+    @property
+    def lines(self):
+        """Lines seen: events + rejected + notices."""
+        return self.parse.lines
 
-cdef size_t skip_line(Parse *parse, const uint8_t *data, size_t size) noexcept nogil:
-    """Goes on in a line too long to hold. Returns the bytes that belong to it."""
-    cdef const uint8_t *newline = <const uint8_t *> memchr(data, c'\n', size)
-    if newline == NULL:
-        return size
-    parse.skipping = False
-    parse.lines += 1
-    reject_line(parse, data, newline - data, REJECT_LONG)
-    return newline + 1 - data
+    @property
+    def events(self):
+        return self.parse.events
 
+    @property
+    def rejected(self):
+        """Lines that are no event and no notice."""
+        return sum(self.rejected_by.values())
 
-cdef inline Progress take_block(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t count,
-                                const uint8_t **line, bint second) noexcept nogil:
-    """Takes `count` lines; the first begins at `line`, each ends at an offset from `scan`."""
-    cdef const uint8_t *p = line[0]
-    cdef size_t size
-    cdef Record record
-    cdef Reject reject
-    cdef Progress progress = CLEAR
-    cdef size_t i
-    for i in range(count):
-        size = scan + newlines[i] - p
-        reject = read_format2(p, size, &record) if second else read_format1(p, size, &record)
-        if expect_true(reject == WHOLE):
-            if parse.columns.rows == parse.columns.capacity:
-                progress = FULL
-                count = i
-                break
-            if not make_room(parse):
-                progress = NO_MEMORY
-                count = i
-                break
-            take_record(parse, &record, second)
-            parse.parts = 0
-        elif second:
-            other_line2(parse, p, size, reject)
-        else:
-            other_line1(parse, p, size, reject)
-        p += size + 1
-    parse.lines += count
-    line[0] = p
-    return progress
+    @property
+    def rejected_by(self):
+        """Why lines were rejected: {reason: lines}, without zeros."""
+        return {REJECTS[i]: self.parse.rejected[i] for i in range(1, REJECT_KINDS) if self.parse.rejected[i]}
 
+    @property
+    def notices(self):
+        """Lines in which the tap speaks of itself, blank ones among them."""
+        return self.parse.notices
 
-cdef Progress find_format(Parse *parse, const uint8_t **line, const uint8_t *end) noexcept nogil:
-    """Takes notices and the header. Afterwards the format is known, or no whole line is left."""
-    cdef const uint8_t *newline
-    cdef size_t size
-    while parse.format == 0:
-        newline = <const uint8_t *> memchr(line[0], c'\n', end - line[0])
+    @property
+    def lost(self):
+        """Events that the tap said it lost."""
+        return self.parse.lost
+
+    @property
+    def consumed(self):
+        """Bytes of the stream that are accounted for: the lines above, to the byte."""
+        return self.parse.consumed
+
+    @property
+    def pending(self):
+        """Calls that the next `seal` would hand out."""
+        return self.parse.columns.rows
+
+    @property
+    def samples(self):
+        """The newest rejected lines, oldest first, cut to 160 bytes each."""
+        cdef uint64_t seen = self.parse.samples_seen
+        cdef uint64_t i
+        cdef Sample *sample
+        found = []
+        for i in range(seen - min(seen, <uint64_t> SAMPLES), seen):
+            sample = &self.parse.samples[i % SAMPLES]
+            found.append(sample.text[:sample.size])
+        return found
+
+    def feed(self, data):
+        """Takes bytes, cut anywhere; the unfinished last line waits for the rest. Raises MemoryError."""
+        cdef const uint8_t *p
+        cdef size_t size, used
+        cdef Py_ssize_t newline
+        cdef Py_buffer view
+        self.enter()
+        try:
+            PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+            try:
+                p = <const uint8_t *> view.buf
+                size = view.len
+                if self.carry and size:
+                    used = self.feed_carry(p, size)
+                    p += used
+                    size -= used
+                used = self.take(p, size)
+                self.hold(p + used, size - used)
+            finally:
+                PyBuffer_Release(&view)
+        finally:
+            self.busy = False
+
+    cdef size_t feed_carry(self, const uint8_t *p, size_t size) except? 0:
+        """Finishes the line that `feed` holds. Returns how many of the bytes belong to it."""
+        cdef const uint8_t *newline = <const uint8_t *> memchr(p, c'\n', size)
+        cdef size_t part = newline + 1 - p if newline != NULL else size
         if newline == NULL:
-            return CLEAR
-        size = newline - line[0]
-        if is_header(line[0], size):
-            if not is_header_2(line[0], size) or size > HEADER_MAX:
-                return OTHER_FORMAT
-            if not columns_widen(&parse.columns):
-                return NO_MEMORY
-            memcpy(parse.header, line[0], size)
-            parse.header_size = <uint32_t> size
-            parse.notices += 1
-            parse.format = 2
-        elif not take_notice(parse, line[0], size):
-            parse.format = 1
-            return CLEAR
-        parse.lines += 1
-        line[0] = newline + 1
-    return CLEAR
+            return 0
+        line = bytes(self.carry) + p[:part]
+        self.take(<const uint8_t *> PyBytes_AS_STRING(line), len(line))
+        self.carry = bytearray()
+        return part
 
+    cdef int hold(self, const uint8_t *p, size_t size) except -1:
+        """Keeps the unfinished last line; one longer than any record is given up."""
+        if len(self.carry) + size > CARRY_MAX:
+            self.parse.skipping = True
+            self.parse.consumed += len(self.carry) + size
+            self.carry = bytearray()
+        elif size:
+            self.carry += p[:size]
+        return 0
 
-cdef Progress take_lines(Parse *parse, const uint8_t *data, size_t size, size_t *used) noexcept nogil:
-    """Takes whole lines until the columns are full. `used`: bytes taken; what is left begins a line."""
-    cdef const uint8_t *line = data
-    cdef const uint8_t *scan
-    cdef const uint8_t *end = data + size
-    cdef Progress progress = CLEAR
-    cdef size_t rows = parse.columns.rows
-    cdef size_t block, count
-    cdef uint16_t newlines[SCAN_OFFSETS]
-    if parse.skipping:
-        line += skip_line(parse, line, size)
-    if parse.format == 0 and not parse.skipping:
-        progress = find_format(parse, &line, end)
-    scan = line
-    while scan < end and progress == CLEAR and parse.format:
-        block = end - scan if end - scan < SCAN_BLOCK else SCAN_BLOCK
-        count = parse.scan(scan, block, newlines)
-        if parse.format == 1:
-            progress = take_block(parse, scan, newlines, count, &line, False)
-        else:
-            progress = take_block(parse, scan, newlines, count, &line, True)
-        scan += block
-    used[0] = line - data
-    parse.events += parse.columns.rows - rows
-    parse.consumed += used[0]
-    return progress
+    cdef size_t take(self, const uint8_t *p, size_t size) except? 0:
+        """Whole lines into columns that grow as needed. Returns the bytes taken."""
+        cdef size_t used
+        cdef size_t done = 0
+        cdef Progress progress
+        while size > done:
+            with nogil:
+                progress = take_lines(self.parse, p + done, size - done, &used)
+                done += used
+                if progress == FULL:
+                    progress = CLEAR if columns_grow(&self.parse.columns) else NO_MEMORY
+                    used = 1
+            self.refuse(progress, p + done, size - done)
+            if used == 0:
+                break
+            if self.parse.columns.rows < self.parse.columns.capacity and done < size and \
+                    memchr(p + done, c'\n', size - done) == NULL:
+                break
+        return done
 
+    def pull(self, Ring ring not None, int64_t timeout_ms):
+        """Takes lines from a ring until the batch is full ("full"), `timeout_ms` has passed ("waiting"), or the ring
+        was closed and no whole line is left in it ("ended"). Raises MemoryError."""
+        cdef timespec until
+        cdef bint ended
+        cdef size_t size
+        cdef const uint8_t *data
+        cdef Progress progress
+        self.enter()
+        try:
+            ring.begin_reading()
+        except BaseException:
+            self.busy = False
+            raise
+        try:
+            with nogil:
+                until = deadline_after(timeout_ms)
+                progress = pull_lines(self.parse, &ring.state, &until, &ended)
+            if progress > FULL:
+                until = deadline_after(0)
+                data = ring_data(&ring.state, 0, &until, &size, &ended)
+                self.refuse(progress, data, size)
+        finally:
+            ring.reading = False
+            self.busy = False
+        return "ended" if ended else "full" if progress == FULL else "waiting"
 
-cdef void cut_line(Parse *parse, const uint8_t *data, size_t size) noexcept nogil:
-    """The stream ended in the middle of a line: it might have gone on, so it is not believed."""
-    if size or parse.skipping:
-        parse.lines += 1
-        reject_line(parse, data, size, REJECT_CUT)
-    parse.consumed += size
-    parse.skipping = False
-    parse.parts = 0
+    def finish(self, Ring ring=None):
+        """The stream has ended: an unfinished last line, fed or left in the ring, is rejected as cut."""
+        cdef timespec now
+        cdef size_t size
+        cdef bint closed
+        cdef const uint8_t *data
+        self.enter()
+        try:
+            cut_line(self.parse, <const uint8_t *> PyByteArray_AS_STRING(self.carry), len(self.carry))
+            self.carry.clear()
+            if ring is not None:
+                ring.begin_reading()
+                now = deadline_after(0)
+                data = ring_data(&ring.state, 0, &now, &size, &closed)
+                cut_line(self.parse, data, size)
+                ring_release(&ring.state, size)
+                ring.reading = False
+        finally:
+            self.busy = False
 
+    def seal(self):
+        """Hands out the calls taken since the last seal as a Batch, which may be empty. Raises MemoryError."""
+        cdef Batch batch = Batch.__new__(Batch)
+        cdef Ledger *ledger = &self.parse.ledger
+        cdef uint32_t i
+        self.enter()
+        try:
+            # each list by its own length: a MemoryError between them must not shift one against another
+            for i in range(len(self.process_pids), ledger.count):
+                self.process_pids.append(ledger.processes[i].pid)
+            for i in range(len(self.process_starts), ledger.count):
+                self.process_starts.append(ledger.processes[i].start_us)
+            if self.parse.format == 2:
+                for i in range(len(self.process_facts), ledger.count):
+                    self.process_facts.append(
+                        (ledger.processes[i].uid, ledger.processes[i].cgroup, ledger.processes[i].parent))
+            for i in range(len(self.names), self.parse.names.count):
+                self.names.append(comm_bytes(self.parse.names.comms[i]))
+            losses = [(self.parse.spans[i].time_us, self.parse.spans[i].events) for i in range(self.parse.span_count)]
+            ended = self.newly_ended()
+            if not columns_hand_out(&self.parse.columns, &batch.columns, self.room()):
+                raise MemoryError(f"parser: no memory for the next {self.rows} calls; what was taken is kept")
+            ledger_fold(ledger)
+            batch.active = ledger.active
+            batch.activities = ledger_hand_out(ledger)
+            batch.process_count = ledger.count
+            batch.name_count = self.parse.names.count
+            batch.process_pids = self.process_pids
+            batch.process_starts = self.process_starts
+            batch.process_facts = self.process_facts
+            batch.ended = ended
+            batch.names = self.names
+            batch.losses = losses
+            self.parse.span_count = 0
+            ledger.ended_count = 0
+        finally:
+            self.busy = False
+        return batch
 
-cdef Progress pull_lines(Parse *parse, RingState *ring, const timespec *until, bint *ended) noexcept nogil:
-    """Takes lines from a ring until the columns are full, the moment has come, or the stream has ended."""
-    cdef size_t unread = 0
-    cdef size_t size, used
-    cdef bint closed
-    cdef const uint8_t *data
-    cdef Progress progress
-    cdef timespec now
-    ended[0] = False
-    while True:
-        data = ring_data(ring, unread, until, &size, &closed)
-        if size <= unread and not closed:
-            return CLEAR
-        progress = take_lines(parse, data, size if size < SLICE else SLICE, &used)
-        if used == 0 and progress == CLEAR and size > SLICE:
-            progress = take_lines(parse, data, size, &used)
-        if used:
-            ring_release(ring, used)
-            unread = 0
-        if progress != CLEAR:
-            return progress
-        if used == 0:
-            if closed:
-                ended[0] = True
-                return CLEAR
-            if size == ring.capacity:
-                parse.skipping = True
-                parse.consumed += size
-                ring_release(ring, size)
-            else:
-                unread = size
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        if now.tv_sec > until.tv_sec or (now.tv_sec == until.tv_sec and now.tv_nsec >= until.tv_nsec):
-            return CLEAR
+    cdef list newly_ended(self):
+        """Format 2: (local process id, time of its last line) of the processes that ended since the last seal."""
+        cdef Ledger *ledger = &self.parse.ledger
+        cdef uint32_t i
+        if self.parse.format != 2:
+            return []
+        return [(ledger.ended[i], ledger.processes[ledger.ended[i]].held_us) for i in range(ledger.ended_count)]
+
+    def end(self, pids):
+        """These processes have ended: the next call under such a pid is another process's, begun with that call."""
+        cdef uint32_t i
+        self.enter()
+        try:
+            for pid in pids:
+                i = self.parse.ledger.by_pid[<uint32_t> pid] if 0 <= pid <= PID_MAX else 0
+                if i:
+                    ledger_end(&self.parse.ledger, i - 1)
+        finally:
+            self.busy = False
+
+    def ledger(self, *, bint live=False):
+        """Every process's exact totals, as of this moment: a list of LedgerRow (bytes, calls, microseconds). `live`:
+        without those that have ended."""
+        cdef Ledger *ledger = &self.parse.ledger
+        cdef uint32_t i
+        cdef Process *p
+        cdef Activity *activity
+        cdef bint wide = self.parse.columns.wide
+        self.enter()
+        try:
+            rows = {}
+            for i in range(ledger.count):
+                p = &ledger.processes[i]
+                if live and p.ended:
+                    continue
+                rows[i] = [p.pid, p.start_us, comm_bytes(p.comm), integer(p.requested), integer(p.released), p.requests,
+                           p.releases, p.failed, p.first_us, p.last_us, p.vm if wide else None,
+                           p.rss if wide else None, bool(p.ended)]
+            for i in range(ledger.active):
+                activity = &ledger.activities[i]
+                row = rows.get(activity.process)
+                if row is None:
+                    continue
+                row[3] += integer(activity.requested)
+                row[4] += integer(activity.released)
+                row[5] += activity.requests
+                row[6] += activity.releases
+                row[7] += activity.failed
+                row[8] = min(row[8], activity.first_us)
+                row[9] = max(row[9], activity.last_us)
+        finally:
+            self.busy = False
+        return [LedgerRow(*row) for row in rows.values()]

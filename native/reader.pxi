@@ -69,7 +69,8 @@ cdef void drain_drop(Drain *drain, size_t size, size_t room) noexcept nogil:
             break
         lines += 1
         p = found + 1
-    if lines and room >= drain.ring.capacity // 4:
+    # the room was measured before the read and only grows; the beginning of a line that does not fit is dropped too
+    if lines and room >= drain.ring.capacity // 4 and <size_t> (end - p) <= room:
         drain.dropping = False
         drain.mid_line = False
         drain.partial = end - p
@@ -101,6 +102,8 @@ cdef int drain_dropping(Drain *drain) noexcept nogil:
     while True:
         place = ring_space(drain.ring, &room, False)
         if room == 0 and drain.ring.stopped:
+            drain.ring.dropped_bytes += drain.partial
+            drain.ring.dropped_lines += drain.partial != 0 or (drain.dropping and drain.mid_line)
             return 0
         if not drain.dropping and room == drain.partial:
             drain.dropping = True
@@ -135,6 +138,8 @@ cdef class Reader:
     cdef readonly Ring ring
 
     def __cinit__(self, int fd, Ring ring not None):
+        if fd < 0:
+            raise ValueError(f"reader: {fd} is no descriptor")  # poll would wait for it for ever
         self.ring = ring
         self.drain.ring = &ring.state
         self.drain.fd = fd
@@ -148,7 +153,7 @@ cdef class Reader:
 
     def __dealloc__(self):
         free(self.drain.scratch)
-        if self.drain.stop_fd > 0:
+        if self.drain.ring != NULL and self.drain.stop_fd >= 0:
             close(self.drain.stop_fd)
 
     @property
@@ -158,11 +163,13 @@ cdef class Reader:
     def run(self):
         """Reads until the end of the file or `stop`. Returns 0 or an errno; closing the ring is left to the caller."""
         cdef int failed
+        self.ring.begin_writing()
         with nogil:
             if self.drain.drop:
                 failed = drain_dropping(&self.drain)
             else:
                 failed = drain_waiting(&self.drain)
+        self.ring.writing = False
         return failed
 
     def stop(self):

@@ -102,6 +102,8 @@ cdef class Ring:
 
     cdef RingState state
     cdef readonly bint drop
+    cdef bint writing      # a thread is, changed under the GIL: a second one would run over its head
+    cdef bint reading
 
     def __cinit__(self, size_t capacity=8 << 20, *, bint drop=False):
         cdef pthread_condattr_t monotonic
@@ -126,6 +128,18 @@ cdef class Ring:
             pthread_cond_destroy(&self.state.data)
             pthread_cond_destroy(&self.state.space)
             pthread_mutex_destroy(&self.state.lock)
+
+    cdef int begin_writing(self) except -1:
+        if self.writing:
+            raise RuntimeError("another thread is writing to this ring")
+        self.writing = True
+        return 0
+
+    cdef int begin_reading(self) except -1:
+        if self.reading:
+            raise RuntimeError("another thread is reading from this ring")
+        self.reading = True
+        return 0
 
     @property
     def capacity(self):
@@ -154,10 +168,11 @@ cdef class Ring:
         cdef const uint8_t *source
         cdef uint8_t *place
         cdef size_t left, room, done = 0
+        if self.state.closed:
+            raise ValueError("the ring is closed: nothing can be written to it any more")
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
-            if self.state.closed:
-                raise ValueError("the ring is closed: nothing can be written to it any more")
+            self.begin_writing()
             source = <const uint8_t *> view.buf
             left = view.len
             with nogil:
@@ -171,6 +186,7 @@ cdef class Ring:
                     ring_publish(&self.state, room)
                     done += room
                     left -= room
+            self.writing = False
         finally:
             PyBuffer_Release(&view)
         return done

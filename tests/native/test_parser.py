@@ -291,3 +291,26 @@ def test_a_negative_length_is_rejected_by_its_own_name_and_ends_its_record() -> 
     parser.feed(b"mmap2: PID=7, process=chromium, time=1795411501000000, length=-4096\nLost 3 events\n")
     assert parser.rejected_by == {"negative length": 1}
     assert parser.lost == 3, "a notice behind it is the tap's own"
+
+
+@pytest.mark.parametrize("piece", [999, 1 << 20])
+def test_a_first_line_that_is_too_long_makes_it_format_1_however_it_arrives(piece: int) -> None:
+    data = b"x" * 100_000 + b"\nmemtap: format=2, tap=x\n"
+    parser = Parser()
+    for at in range(0, len(data), piece):
+        parser.feed(data[at : at + piece])
+    assert (parser.format, parser.rejected) == (1, 2)
+
+
+def test_a_batch_of_a_few_calls_does_not_hold_the_memory_of_a_full_one() -> None:
+    """A store may be away for hours, and a batch is sealed twice a second."""
+    code = (
+        "import resource; from memtap.native import Parser; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))\n"
+        "parser = Parser(rows=65536); waiting = []\n"
+        "for i in range(3000):\n"
+        "    parser.feed(b'mmap2: PID=7, process=x, time=%d, length=5\\n' % i)\n"
+        "    waiting.append(parser.seal())\n"
+        "print(sum(batch.time_us[0] for batch in waiting), set(map(len, waiting)))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{sum(range(3000))} {{1}}\n"

@@ -148,3 +148,60 @@ def test_stop_ends_a_reader_of_a_silent_pipe() -> None:
 def test_a_bad_descriptor_is_an_errno() -> None:
     with Path("/dev/null").open("wb") as sink:
         assert Reader(sink.fileno(), Ring(1)).run() != 0
+
+
+def test_the_beginning_of_a_line_behind_dropped_ones_is_kept_only_where_it_fits() -> None:
+    """It was copied into the ring whole, over what lies behind it."""
+    output, source = os.pipe()
+    ring = Ring(1, drop=True)
+    _, thread = reading(ring, output)
+
+    def write(data: bytes) -> None:
+        os.write(source, data)
+        time.sleep(0.05)  # the reader takes what is there in one read
+
+    parser = Parser()
+    write(b"a" * (ring.capacity - 1) + b"\n")
+    write(b"b" * 10)  # finds no room
+    parser.pull(ring, 10)
+    write(b"b")  # the reader learns that there is room again
+    write(b"\n" + b"c" * 60_000)
+    write(b"\n")
+    write(line(1))
+    os.close(source)
+    thread.join()
+    os.close(output)
+    assert pull_all(parser, ring) == [1]
+    assert (parser.lines, ring.dropped_lines, ring.dropped_bytes) == (2, 2, 11 + 1 + 60_000 + 1)
+
+
+def test_a_ring_has_one_writer_and_one_reader() -> None:
+    """A second one would move the same position, beyond what the other has checked."""
+    ring = Ring(1)
+    ring.write(b"x" * ring.capacity)
+    writer = threading.Thread(target=ring.write, args=(b"y",))
+    writer.start()
+    while writer.is_alive():
+        try:
+            ring.write(b"")
+        except RuntimeError as error:
+            assert "another thread is writing" in str(error)
+            break
+    ring.stop()
+    writer.join()
+    puller = threading.Thread(target=Parser().pull, args=(Ring(1), 0))
+    puller.start()
+    puller.join()
+    ring = Ring(1)
+    puller = threading.Thread(target=Parser().pull, args=(ring, 5000))
+    puller.start()
+    with pytest.raises(RuntimeError, match="another thread is reading"):
+        while puller.is_alive():
+            Parser().pull(ring, 0)
+    ring.close()
+    puller.join()
+
+
+def test_a_descriptor_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="-1 is no descriptor"):
+        Reader(-1, Ring(1))
