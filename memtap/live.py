@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from threading import Thread
@@ -58,7 +59,7 @@ class Live:
             self.supervisor.join(0.2)
         if self.supervisor.join(0):
             self._pump.flush()
-        return self._loader.finish(STORE_STOP_S)
+        return self._loader.finish(STORE_STOP_S) + self._parser.pending
 
     def status(self) -> Status:
         """As of the last tick, a tenth of a second ago or so; never waits."""
@@ -72,11 +73,10 @@ class Live:
         ring = Ring(RING_BYTES, drop=self.tap.restarts)
         self._reader = reader = Reader(fd, ring)
 
+        failures: list[int] = []
+
         def drain() -> None:
-            failed = reader.run()
-            if failed:
-                detail = f"reading the tap failed with errno {failed}"
-                self._pump.add_loss(Loss(time.time_ns() // 1000, "pipe", 0, detail))
+            failures.append(reader.run())
             ring.close()
 
         thread = Thread(target=drain, name="memtap-reader", daemon=True)
@@ -87,6 +87,9 @@ class Live:
             reader.stop()
             thread.join()
             self._reader = None
+        for failed in filter(None, failures):
+            detail = f"reading the tap failed: {os.strerror(failed)}"
+            self._pump.add_loss(Loss(time.time_ns() // 1000, "pipe", 0, detail))
 
     def _tick(self) -> None:
         new = self._parser.process_pids[self._seen :]

@@ -28,14 +28,32 @@ class Draft:
     losses: tuple[Loss, ...] = ()
 
 
+LOSSES_MAX = 100  # owed one by one; then one a cause: a store may be away for long
+_SINCE = "; with those since "
+
+
+def _fewer(losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
+    if len(losses) <= LOSSES_MAX:
+        return losses
+    latest: dict[str, Loss] = {}
+    for loss in losses:
+        if before := latest.get(loss.cause):
+            since = before.detail.rpartition(_SINCE)[2] if _SINCE in before.detail else f"{before.time_us} us"
+            detail = f"{loss.detail.partition(_SINCE)[0]}{_SINCE}{since}"
+            loss = replace(loss, events=before.events + loss.events, detail=detail)
+        latest[loss.cause] = loss
+    return tuple(latest.values())
+
+
 def _together(draft: Draft, owed: Draft) -> Draft:
-    """`draft`, with the counts and losses of the dropped `owed` before it."""
+    """`draft`, with the counts, losses and ended processes of the dropped `owed` before it."""
+    draft.events.ended[:0] = owed.events.ended  # local ids of the same parser; nobody has seen this batch yet
     return replace(
         draft,
         lines=owed.lines + draft.lines,
         rejected=owed.rejected + draft.rejected,
         notices=owed.notices + draft.notices,
-        losses=owed.losses + draft.losses,
+        losses=_fewer(owed.losses + draft.losses),
     )
 
 
@@ -70,6 +88,7 @@ class Loader(Thread):
         self._owed: Draft | None = None  # counts and losses of dropped batches, stored with the next one
         self._finishing = False
         self._abandoned = False
+        self._hurried = False
         self.stored = 0
         self.batches = 0
         self.lost: Counter[str] = Counter()
@@ -134,6 +153,12 @@ class Loader(Thread):
             self._queue.append(Ended(pids, time_us))
             self._changed.notify_all()
 
+    def hurry(self) -> None:
+        """Gives up on a store that is away now, whatever the patience. May be called in a signal handler."""
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
+
     def finish(self, timeout_s: float | None = None) -> int:
         """Stores what waits and ends the thread. Returns the calls that were not stored in time."""
         with self._changed:
@@ -183,16 +208,17 @@ class Loader(Thread):
                     self._writer.write(self._stream_no, item)
             except StoreAway as error:
                 self.store_error = str(error)
-                if give_up is not None and time.monotonic() >= give_up:
+                if give_up is not None and (self._hurried or time.monotonic() >= give_up):
                     raise
-            except StoreError as error:
+            except Exception as error:  # of a StoreError somebody may mend the cause: a live tap goes on
+                known = isinstance(error, StoreError)
+                self.store_error = str(error) if known else f"batch not stored: {error!r}; please report this"
                 if self._patience_s is not None:
-                    raise
-                self.store_error = str(error)  # somebody may mend it: a live tap goes on
+                    raise error if known else StoreError(self.store_error) from error
             else:
                 self.store_error = ""
                 return True
             with self._changed:
-                self._changed.wait_for(lambda: self._abandoned, pause)
+                self._changed.wait_for(lambda: self._abandoned or (self._hurried and give_up is not None), pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
         return False

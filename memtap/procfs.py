@@ -22,6 +22,7 @@ class Seen:
     """One process, as of one moment."""
 
     pid: int
+    parent: int  # pid
     ticks: int  # since boot, of 10 ms: when it began
     comm: bytes
     vm: int  # bytes
@@ -45,22 +46,34 @@ def look(pids: Iterable[int] | None = None) -> Iterator[Seen]:
         comm = stat[stat.index(b"(") + 1 : stat.rindex(b")")]
         fields = stat[stat.rindex(b")") + 2 :].split()  # from the third on: see proc(5)
         if vm := int(fields[20]):
-            yield Seen(pid, int(fields[19]), comm, vm, int(fields[21]) * _PAGE, now_us)
+            yield Seen(pid, int(fields[1]), int(fields[19]), comm, vm, int(fields[21]) * _PAGE, now_us)
 
 
 def line(seen: Seen) -> bytes:
-    """A `proc` line of format 2."""
+    """A `proc` line of format 2; nothing of a process that is gone meanwhile, as then nobody knows whose it was."""
+    try:
+        uid = _uid(seen.pid)
+    except OSError:
+        return b""
     return (
-        f"proc: pid={seen.pid}, start={seen.start_us * 1000}, uid={_uid(seen.pid)}, cgroup={_cgroup(seen.pid)}, "
+        f"proc: pid={seen.pid}, start={seen.start_us * 1000}, uid={uid}, cgroup={_cgroup(seen.pid)}, "
         f"time={seen.time_us}, vm={seen.vm}, rss={seen.resident}, process={seen.comm.ljust(16, bytes(1)).hex()}\n"
     ).encode()
 
 
+def without(pids: Collection[int], seen: Iterable[Seen]) -> list[Seen]:
+    """Those that are neither of `pids` nor descend from one: memtap's own taps are not what it watches."""
+    left = list(seen)
+    ours = set(pids)
+    while born := {process.pid for process in left if process.parent in ours} - ours:
+        ours |= born
+    return [process for process in left if process.pid not in ours]
+
+
 def _uid(pid: int) -> int:
-    try:
-        return Path(f"/proc/{pid}").stat().st_uid
-    except OSError:
-        return 0
+    """The real one, as taps print it; the owner of /proc/PID is root for a process that may not be dumped."""
+    status = Path(f"/proc/{pid}/status").read_bytes()
+    return int(status.partition(b"\nUid:")[2].split(None, 1)[0])
 
 
 def _cgroup(pid: int) -> int:
@@ -82,13 +95,13 @@ class Difference:
     vm: int | None  # bytes, what the stream said; None: nothing yet
 
 
-def differences(ledger: Collection[LedgerRow], seen: Iterable[Seen], settled_us: int) -> Iterator[Difference]:
-    """Where `vm` differs, or the stream knows nothing. Left out: processes whose lines may still be on the way, as they
-    made a call after `settled_us`."""
+def differences(ledger: Collection[LedgerRow], seen: Iterable[Seen], settling_us: int) -> Iterator[Difference]:
+    """Where `vm` differs, or the stream knows nothing. Left out: processes whose lines may still have been on the way,
+    as they made a call less than `settling_us` before they were seen."""
     known = {(row.pid, row.start_us // _TICK_US): row for row in ledger}
     for now in seen:
         row = known.get((now.pid, now.ticks))
         if row is None:
             yield Difference(now, None)
-        elif row.vm != now.vm and row.last_us < settled_us:
+        elif row.vm != now.vm and row.last_us < now.time_us - settling_us:
             yield Difference(now, row.vm)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import islice
 
 from memtap import procfs
 from memtap.native import Parser
 from memtap.status import Reconciliation
 
 INTERVAL_S = 10.0
-SETTLED_US = 2_000_000  # a call's line has come through the pipe by then
+SETTLING_US = 2_000_000  # a call's line has come through the pipe by then
+SLICE = 500  # processes looked at in one tick, some 25 ms: the ring must not run over meanwhile
 
 
 class Reconciler:
@@ -24,24 +26,36 @@ class Reconciler:
         self._parser = parser
         self._left_out = frozenset(left_out)
         self._due = 0.0
+        self._round: Iterator[None] | None = None
         self.latest = Reconciliation()
 
     def begin(self) -> None:
         """A stream begins: what was before it is only in /proc."""
         self._due = 0.0
+        self._round = None
 
     def tick(self) -> None:
-        """Reconciles if it is time."""
-        if self._parser.format == 2 and time.monotonic() >= self._due:
-            self._reconcile()
+        """Begins a round if it is time, or goes on with it."""
+        if self._round is None and self._parser.format == 2 and time.monotonic() >= self._due:
+            self._round = self._reconcile()
+        if self._round and next(self._round, self) is self:  # its end
+            self._round = None
             self._due = time.monotonic() + INTERVAL_S
 
-    def _reconcile(self) -> None:
+    def _reconcile(self) -> Iterator[None]:
+        """A round, a slice at a time."""
         now_us = time.time_ns() // 1000
-        seen = [process for process in procfs.look() if process.pid not in self._left_out]
-        found = list(procfs.differences(self._parser.ledger(live=True), seen, now_us - SETTLED_US))
-        self._parser.feed(b"".join(procfs.line(difference.seen) for difference in found))
+        looking = procfs.look()
+        everybody: list[procfs.Seen] = []
+        while some := list(islice(looking, SLICE)):
+            everybody += some
+            yield
+        seen = procfs.without(self._left_out, everybody)
+        found = list(procfs.differences(self._parser.ledger(live=True), seen, SETTLING_US))
         told = [difference for difference in found if difference.vm is not None]
+        for first in range(0, len(found), SLICE):
+            self._parser.feed(b"".join(procfs.line(difference.seen) for difference in found[first : first + SLICE]))
+            yield
         self.latest = Reconciliation(
             time_us=now_us,
             processes=len(seen),

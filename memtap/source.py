@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import os
 import stat
-import sys
 import zlib
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
 
 from memtap.errors import MemtapError
 from memtap.header import Header, find
+from memtap.names import display
 from memtap.native import Batch, FormatError, Parser, Reader, Ring
 
 CHECK_BYTES = 4096  # hashed before a file's resumption point, to know the file again
@@ -28,60 +30,99 @@ def read(path: str | os.PathLike[str]) -> Batch:
     Raises MemtapError where the file cannot be read. Memory: 29 bytes a call in format 1, 56 in format 2.
     """
     parser = Parser()
-    source = FileSource(Path(path))
-    try:
-        with source.open() as file:
-            while chunk := file.read(CHUNK_BYTES):
-                parser.feed(chunk)
-    except (OSError, EOFError, zlib.error, FormatError) as error:
-        raise unreadable(Path(path), error) from error
+    with closing(open_source(os.fspath(path))) as source:
+        try:
+            with source.open() as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    parser.feed(chunk)
+        except (OSError, EOFError, zlib.error, FormatError) as error:
+            raise unreadable(source.label, error) from error
     parser.finish()
     return parser.seal()
 
 
-def unreadable(path: Path, error: Exception) -> MemtapError:
+def unreadable(label: str, error: Exception) -> MemtapError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return MemtapError(f"cannot read {path}: {reason}")
+    return MemtapError(f"cannot read {label}: {reason}")
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """A path as one line of text, whatever its bytes."""
+    return display(os.fsencode(path))
+
+
+def open_source(name: str) -> FileSource | PipeSource:
+    """The file called `name`, or standard input for "-". Raises MemtapError where it cannot be read."""
+    if name == "-":
+        return PipeSource(0, "standard input")
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            os.close(fd)
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    except OSError as error:
+        raise unreadable(shown_path(name), error) from error
+    return FileSource(fd, Path(name)) if stat.S_ISREG(mode) else PipeSource(fd, shown_path(name))
 
 
 class FileSource:
-    """A file, gzip or not, read from any offset of its (decompressed) bytes."""
+    """A regular file, gzip or not, read from any offset of its (decompressed) bytes.
+
+    Opened once: what is put at its path meanwhile is another file.
+    """
 
     tap = "file"
+    regular = True
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            mode = path.stat().st_mode
-            with path.open("rb") as file:
-                self.compressed = stat.S_ISREG(mode) and file.read(2) == _GZIP
-        except OSError as error:
-            raise unreadable(path, error) from error
-        self.regular = stat.S_ISREG(mode)
+    def __init__(self, fd: int, path: Path) -> None:
+        self._fd = fd
+        self._again = f"/proc/self/fd/{fd}"  # opens the same file, whatever its path names by now
+        self.label = shown_path(path)
+        self.compressed = os.pread(fd, 2, 0) == _GZIP
         self.stream_prefix = f"file:{path.resolve()}#"
-        self.size = path.stat().st_size if self.regular and not self.compressed else None
+        self.size = None if self.compressed else os.fstat(fd).st_size
+
+    def close(self) -> None:
+        os.close(self._fd)
 
     def open(self) -> BinaryIO:
-        return gzip.open(self.path, "rb") if self.compressed else self.path.open("rb")  # type: ignore[return-value]
+        """The (decompressed) bytes from the beginning."""
+        return gzip.open(self._again, "rb") if self.compressed else open(self._again, "rb")  # type: ignore[return-value]  # noqa: PTH123
 
     def check(self, offset: int) -> bytes:
         """What tells this file from another at the same path, for a reader that stopped at `offset`.
 
         A plain file: a hash of the bytes just before. A gzip file: of its own beginning, size and all, as it
-        cannot grow. Empty where the file is shorter than `offset`.
+        cannot grow. Empty where the file is shorter than `offset`: then nothing is known of it.
         """
         digest = hashlib.blake2b(digest_size=16)
-        with self.path.open("rb") as file:
+        try:
             if self.compressed:
-                digest.update(f"{os.fstat(file.fileno()).st_size}:".encode())
-                digest.update(file.read(CHECK_BYTES))
+                digest.update(f"{os.fstat(self._fd).st_size}:".encode())
+                digest.update(os.pread(self._fd, CHECK_BYTES, 0))
                 return digest.digest()
-            start = max(0, offset - CHECK_BYTES)
-            text = os.pread(file.fileno(), offset - start, start)
-        if len(text) < offset - start:
-            return b""
-        digest.update(text)
-        return digest.digest()
+            before = self._before(offset)
+        except OSError as error:
+            raise unreadable(self.label, error) from error
+        digest.update(before)
+        return digest.digest() if len(before) == min(offset, CHECK_BYTES) else b""
+
+    def is_continued_at(self, offset: int, check: bytes) -> bool:
+        """Whether this is the file of which `check` was taken at `offset`."""
+        return offset == 0 or (check != b"" and self.check(offset) == check)
+
+    def resumption(self, offset: int) -> int:
+        """Where to go on in a file that was read up to `offset`: there, or if the file ended in the middle of a line
+        and has grown since, where that line begins."""
+        if self.compressed or os.fstat(self._fd).st_size <= offset:
+            return offset
+        before = self._before(offset)
+        return offset - len(before) + before.rfind(b"\n") + 1 if b"\n" in before or len(before) == offset else offset
+
+    def _before(self, offset: int) -> bytes:
+        start = max(0, offset - CHECK_BYTES)
+        return os.pread(self._fd, offset - start, start)
 
     def header(self) -> Header | None:
         """The stream's header; None in format 1."""
@@ -89,34 +130,48 @@ class FileSource:
             with self.open() as file:
                 return find(file.read(PEEK_BYTES))[1]
         except (OSError, EOFError, zlib.error) as error:
-            raise unreadable(self.path, error) from error
+            raise unreadable(self.label, error) from error
 
     def drain(self, ring: Ring, offset: int) -> Drain:
         """Begins to fill `ring` from `offset` on, in a thread of its own."""
-        return Inflate(self, ring, offset) if self.compressed else Read(self.path.open("rb"), ring, offset)
+        return Inflate(self, ring, offset) if self.compressed else Read(self.open(), ring, offset)
 
 
-class StandardInput:
-    """Standard input: it cannot be read twice, so a run that is cut short cannot be continued."""
+class PipeSource:
+    """Standard input, a FIFO or a shell's `<(…)`: it cannot be read twice, so a run that is cut short cannot be
+    continued, and what was read ahead belongs to the stream."""
 
     tap = "stdin"
     size = None
     regular = False
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int, label: str) -> None:
+        self._fd = fd
+        self.label = label
         self._ahead = b""
+
+    def close(self) -> None:
+        if self._fd:
+            os.close(self._fd)
+
+    def open(self) -> BinaryIO:
+        """All of its bytes; once."""
+        return open(self._fd, "rb", closefd=False)
 
     def header(self) -> Header | None:
         """The stream's header; None in format 1. Waits for the first line that says."""
         known, found = False, None
-        while not known and len(self._ahead) < PEEK_BYTES and (chunk := os.read(0, PEEK_BYTES)):
-            self._ahead += chunk
-            known, found = find(self._ahead)
+        try:
+            while not known and len(self._ahead) < PEEK_BYTES and (chunk := os.read(self._fd, PEEK_BYTES)):
+                self._ahead += chunk
+                known, found = find(self._ahead)
+        except OSError as error:
+            raise unreadable(self.label, error) from error
         return found
 
     def drain(self, ring: Ring, _offset: int) -> Drain:
         ring.write(self._ahead)
-        return Read(sys.stdin.buffer, ring, 0)
+        return Read(self.open(), ring, 0)
 
     def check(self, _offset: int) -> bytes:
         return b""
@@ -146,9 +201,10 @@ class Read(Drain):
         self.reader = Reader(file.fileno(), ring)
 
     def run(self) -> None:
-        if failed := self.reader.run():
-            self.error = OSError(failed, os.strerror(failed))
-        self.ring.close()
+        with self.file:
+            if failed := self.reader.run():
+                self.error = OSError(failed, os.strerror(failed))
+            self.ring.close()
 
     def stop(self) -> None:
         self.reader.stop()
@@ -162,14 +218,22 @@ class Inflate(Drain):
         self.source = source
         self.offset = offset
 
+        self.stopped = False
+
     def run(self) -> None:
         try:
             with self.source.open() as file:
-                file.seek(self.offset)
-                while chunk := file.read(CHUNK_BYTES):
+                skip = self.offset  # in pieces, not by seek, which nothing could stop
+                while skip and not self.stopped and (chunk := file.read(min(skip, CHUNK_BYTES))):
+                    skip -= len(chunk)
+                while not self.stopped and (chunk := file.read(CHUNK_BYTES)):
                     if self.ring.write(chunk) < len(chunk):
                         break
-        except (OSError, EOFError, zlib.error) as error:
+        except Exception as error:  # whatever it is, the file was not read to its end
             self.error = error
         finally:
             self.ring.close()
+
+    def stop(self) -> None:
+        self.stopped = True
+        super().stop()

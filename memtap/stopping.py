@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from threading import Event
+
+
+class SignalEvent(Event):
+    """An event that a signal handler may set: a plain one's lock may be held by the very wait that it interrupts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+        self._came = False
+
+    def is_set(self) -> bool:
+        return self._came
+
+    def set(self) -> None:
+        self._came = True
+        self._wakes.put(None)  # SimpleQueue may be re-entered
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """For one thread."""
+        if not self._came:
+            with suppress(Empty):
+                self._wakes.get(timeout=timeout)
+        return self._came
 
 
 class Stop:
     """Whether a signal has come, and which."""
 
     def __init__(self) -> None:
-        self.event = Event()
+        self.event = SignalEvent()
         self.signal = ""
         self._actions: list[Callable[[], object]] = []
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import orjson
 
@@ -21,7 +20,7 @@ from memtap.names import display
 from memtap.native import Parser, Ring
 from memtap.progress import IngestProgress
 from memtap.pump import FILE_ROWS, Pump
-from memtap.source import FileSource, StandardInput, unreadable
+from memtap.source import FileSource, PipeSource, open_source, shown_path, unreadable
 from memtap.stopping import Stop, stop_on_signals
 from memtap.stores import open_store, store_url
 from memtap.stores.contract import Cursor, Stream, Writer, is_known_boot, unknown_boot
@@ -102,13 +101,14 @@ class Outcome:
 
 
 def run(args: argparse.Namespace) -> int:
-    source = StandardInput() if args.file == "-" else FileSource(Path(args.file))
-    if isinstance(source, StandardInput) and sys.stdin.isatty():
-        print("memtap: reading lines from the terminal; end with Ctrl-D", file=sys.stderr)
-    with stop_on_signals() as stop, closing(open_store(store_url(args.store))) as store:
-        store.migrate()
-        with closing(store.writer()) as writer:
-            outcome, error = ingest(source, writer, stop, args.boot)
+    with closing(open_source(args.file)) as source, closing(open_store(store_url(args.store))) as store:
+        if args.file == "-" and sys.stdin.isatty():
+            print("memtap: reading lines from the terminal; end with Ctrl-D", file=sys.stderr)
+        header = source.header()  # may wait for the first line, and nothing is begun: Ctrl-C ends it as any program
+        with stop_on_signals() as stop:
+            store.migrate()
+            with closing(store.writer()) as writer:
+                outcome, error = ingest(source, header, writer, stop, args.boot)
     if args.json:
         sys.stdout.buffer.write(outcome.as_json() + b"\n")
     else:
@@ -120,11 +120,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def ingest(
-    source: FileSource | StandardInput, writer: Writer, stop: Stop, boot: str | None
+    source: FileSource | PipeSource, header: Header | None, writer: Writer, stop: Stop, boot: str | None
 ) -> tuple[Outcome, MemtapError | None]:
     """Everything from where the source was left. The error says why it ended before the source did."""
     begun = time.perf_counter()
-    header = source.header()
     name, cursor = _resume(source, writer, header, boot)
     parser = Parser(rows=FILE_ROWS, header=header.line if header and cursor.offset else b"")
     loader = Loader(writer, cursor, most_rows=2 * FILE_ROWS, drop=False, patience_s=PATIENCE_S)
@@ -135,6 +134,7 @@ def ingest(
     drain.start()
 
     stop.then(drain.stop)
+    stop.then(loader.hurry)
     with IngestProgress(source.size) as progress:
 
         def show() -> None:
@@ -150,7 +150,7 @@ def ingest(
     if loader.failure:
         raise loader.failure
     outcome = Outcome(
-        stream=name,
+        stream=shown_path(name),
         resumed_at=cursor.offset,
         lines=parser.lines,
         events=parser.events,
@@ -167,31 +167,33 @@ def ingest(
 
 
 def _resume(
-    source: FileSource | StandardInput, writer: Writer, header: Header | None, boot: str | None
+    source: FileSource | PipeSource, writer: Writer, header: Header | None, boot: str | None
 ) -> tuple[str, Cursor]:
     """The stream and where it was left: the same file's, or the beginning of a new one."""
     name = _stream_name(source, writer)
     host = header.host if header else replace(this_host(), boot_id=boot or unknown_boot(name))
-    return name, writer.open_stream(Stream(name, source.tap, host))
+    cursor = writer.open_stream(Stream(name, source.tap, host))
+    if isinstance(source, FileSource):
+        cursor = replace(cursor, offset=source.resumption(cursor.offset))
+    return name, cursor
 
 
-def _stream_name(source: FileSource | StandardInput, writer: Writer) -> str:
-    if isinstance(source, StandardInput):
+def _stream_name(source: FileSource | PipeSource, writer: Writer) -> str:
+    if isinstance(source, PipeSource):
         return f"stdin:{time.time_ns()}-{os.getpid()}"
     found = writer.last_stream(source.stream_prefix)
     if found is None:
         return f"{source.stream_prefix}1"
     name, cursor = found
-    if cursor.offset == 0 or source.check(cursor.offset) == cursor.check:
+    if source.is_continued_at(cursor.offset, cursor.check):
         return name
     return f"{source.stream_prefix}{int(name.rpartition('#')[2]) + 1}"  # another file stands at this path now
 
 
-def _why_early(source: FileSource | StandardInput, error: Exception | None, stop: Stop) -> MemtapError | None:
-    path = source.path if isinstance(source, FileSource) else Path("standard input")
+def _why_early(source: FileSource | PipeSource, error: Exception | None, stop: Stop) -> MemtapError | None:
     if stop:
         again = "run it again to continue" if isinstance(source, FileSource) else "what had been read is stored"
-        return MemtapError(f"stopped by {stop.signal} before the end of {path}: {again}")
+        return MemtapError(f"stopped by {stop.signal} before the end of {source.label}: {again}")
     if error:
-        return unreadable(path, error)
+        return unreadable(source.label, error)
     return None
