@@ -52,7 +52,8 @@ class Caller:
 class Listener:
     """A tap, and all that it has printed; waiting for lines shows that those before them have come."""
 
-    def __init__(self, tap: Tap) -> None:
+    def __init__(self, tap: Tap, trigger: Caller) -> None:
+        """`trigger`: a process that the tap prints; returns when it does."""
         self.text = bytearray()
         self._go = threading.Event()
         self._go.set()
@@ -60,11 +61,13 @@ class Listener:
         self._thread = threading.Thread(target=self._run, args=(tap,), daemon=True)
         self._thread.start()
         assert self._started.wait(PATIENCE_S)
-        wait_until(self.attached)
 
-    def attached(self) -> bool:
-        assert self._thread.is_alive(), f"the tap ended: {self.tap.stderr()}"
-        return b"\n" in self.text
+        def attached() -> object:
+            assert self._thread.is_alive(), f"the tap ended: {self.tap.stderr()}"
+            trigger.tell(f"once 0 {MARK_BYTES}")
+            return self.lines_with(b"munmap: pid=%d, " % trigger.pid)
+
+        wait_until(attached)
 
     def _run(self, tap: Tap) -> None:
         self.tap = TapProcess(tap)  # ends with the thread that started it

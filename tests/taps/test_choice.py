@@ -50,7 +50,10 @@ def test_a_forced_tap_that_cannot_work_is_an_error_of_one_line(machine):
 
 @pytest.mark.parametrize("spec", ["", "strace", "stap:x", "auto:x", "file:", "-:x"])
 def test_an_unknown_tap_is_wrong_usage(spec):
-    with pytest.raises(UsageError, match="use auto, stap, bpftrace, replay, replay:PATH, file:PATH or -"):
+    with pytest.raises(
+        UsageError,
+        match="use auto, stap, bpftrace, stap:original, bpftrace:original, replay, replay:PATH, file:PATH or -",
+    ):
         choice.choose(spec)
 
 

@@ -27,13 +27,13 @@ def stream(tmp_path_factory):
     program = build(tmp_path_factory.mktemp("calls"))
     before = os.environ.get("BPFTRACE_PERF_RB_PAGES")
     os.environ["BPFTRACE_PERF_RB_PAGES"] = "4096"  # the machine may be busy: nothing is to be lost here
-    left_out = Caller(program)
-    listener = Listener(choice.choose("bpftrace", leave_out=(os.getpid(), left_out.pid)))
+    left_out, marker = Caller(program), Caller(program)
+    listener = Listener(choice.choose("bpftrace", leave_out=(os.getpid(), left_out.pid)), marker)
     if before is None:
         del os.environ["BPFTRACE_PERF_RB_PAGES"]
     else:
         os.environ["BPFTRACE_PERF_RB_PAGES"] = before
-    caller, threaded, marker = Caller(program), Caller(program), Caller(program)
+    caller, threaded = Caller(program), Caller(program)
     start = int(Path(f"/proc/{caller.pid}/stat").read_text().rpartition(")")[2].split()[19])
     expected = caller.tell("calls")
     left_out.tell("calls")
