@@ -20,6 +20,7 @@ import { view } from "../../lib/view.js";
 import { order } from "./order.js";
 
 const HAIR = 0.03; // of the biggest share: a shorter line would look like a speck
+const WHOLE_FROM = 1000; // percent of the machine's memory: reserved address space costs none
 const ENDED = ["false", "true", "all"];
 const SAID_BY_SOME = ["vm", "resident", "failed"]; // columns that only some taps fill
 
@@ -194,7 +195,7 @@ function name(cell, shown) {
 /** Null where nobody knows the machine's memory: a recording's. */
 function ofMemory(cell, value) {
   if (value === null) text(cell, "–", t("processes.unknown-memory"));
-  else text(cell, percent(value), "");
+  else text(cell, percent(value, Math.abs(value) < WHOLE_FROM ? 2 : 0), "");
 }
 
 /** Null where no tap said what came of its calls. */
