@@ -3,6 +3,8 @@
 cdef enum:
     READ_MAX = 1 << 20     # bytes a read: as much as a pipe holds when enlarged; more makes the other side wait
     SCRATCH = 64 << 10     # bytes read at a time while dropping
+    PAUSE_MS = 5           # between two reads of a live pipe
+    PAUSE_PART = 8         # of the pipe: it may fill eight times as fast during the pause, and nobody waits
 
 
 cdef struct Drain:
@@ -10,6 +12,7 @@ cdef struct Drain:
     int fd
     int stop_fd
     bint drop
+    int64_t pipe_bytes     # what the pipe holds; negative where it is none
     uint8_t *scratch       # SCRATCH bytes, for dropping
     size_t partial         # bytes after the ring's head that no newline ends yet (dropping only)
     bint dropping
@@ -82,6 +85,20 @@ cdef void drain_drop(Drain *drain, size_t size, size_t room) noexcept nogil:
     drain.ring.dropped_bytes += p - drain.scratch
 
 
+cdef void drain_pause(Drain *drain, int64_t size) noexcept nogil:
+    """After a read of `size` bytes lets the pipe fill, if there is plenty of room in it.
+
+    A tap writes a few lines at a time. Each write would wake this thread, and this one the parser's: that costs more
+    than all else that is done with the lines.
+    """
+    cdef pollfd stop
+    if size * PAUSE_PART < drain.pipe_bytes:
+        stop.fd = drain.stop_fd
+        stop.events = POLLIN
+        stop.revents = 0
+        poll(&stop, 1, PAUSE_MS)
+
+
 cdef void drain_publish_lines(Drain *drain, const uint8_t *place, size_t size) noexcept nogil:
     """`size` bytes were read behind the partial line: publishes whole lines only, so that the rest can be dropped."""
     cdef const uint8_t *last = <const uint8_t *> memrchr(place, c'\n', size)
@@ -120,6 +137,7 @@ cdef int drain_dropping(Drain *drain) noexcept nogil:
             if size <= 0:
                 break
             drain_publish_lines(drain, place + drain.partial, size)
+            drain_pause(drain, size)
     if drain.partial:
         ring_publish(drain.ring, drain.partial)
         drain.partial = 0
@@ -144,6 +162,7 @@ cdef class Reader:
         self.drain.ring = &ring.state
         self.drain.fd = fd
         self.drain.drop = ring.drop
+        self.drain.pipe_bytes = fcntl(fd, F_GETPIPE_SZ)
         self.drain.stop_fd = eventfd(0, EFD_CLOEXEC)
         if self.drain.stop_fd < 0:
             raise OSError(errno, "reader: no descriptor to stop it by")

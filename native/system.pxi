@@ -55,6 +55,10 @@ cdef extern from "poll.h" nogil:
     int poll(pollfd *fds, unsigned long n, int timeout_ms)
     enum: POLLIN
 
+cdef extern from "fcntl.h" nogil:
+    int fcntl(int fd, int command, ...)
+    enum: F_GETPIPE_SZ
+
 cdef extern from "pthread.h" nogil:
     ctypedef struct pthread_mutex_t:
         pass
