@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test lint bench screenshots vendor clean
+.PHONY: help run test lint bench overhead screenshots vendor clean
 
 help: ## this list
 	@printf 'memtap: who is asking the kernel for memory\n\n'
@@ -24,6 +24,10 @@ lint: ## the house rules alone: ruff, mypy, cython-lint, shellcheck
 bench: ## measure memtap against its peers (ten minutes on a quiet machine; ARGS=--quick for a try)
 	@scripts/setup.sh bench
 	@exec .venv/bin/python -m benchmarks $(ARGS)
+
+overhead: ## measure what tapping costs other programs (as root, ten minutes on a quiet machine; ARGS=--quick for a try)
+	@scripts/setup.sh bench
+	@exec .venv/bin/python -m benchmarks.overhead $(ARGS)
 
 screenshots: ## take the README's pictures of the dashboard again
 	@scripts/setup.sh test
