@@ -10,6 +10,7 @@ from memtap.errors import MemtapError
 from memtap.stores.contract import Host
 
 MARK = b"memtap: format="
+_MOST_BYTES = 1024  # HEADER_MAX in native/parse.pxi
 _FIELD = re.compile(rb', ([a-z]+)=("(?:[^"\\]|\\.)*"|[^,"]*)')
 _NOTICE = re.compile(rb"|Attaching [0-9]+ probes?\.\.\.|Lost [0-9]+ events")
 
@@ -29,13 +30,15 @@ def parse(line: bytes) -> Header:
     shown = line[:80].decode("ascii", "backslashreplace")
     if not line.startswith(MARK + b"2,"):
         raise MemtapError(f"header {shown!r}: not a format that this memtap reads; it reads 1 and 2")
+    if len(line) > _MOST_BYTES:
+        raise MemtapError(f"header {shown!r}…: has {len(line):,} bytes, where {_MOST_BYTES:,} are the most")
     fields = {key.decode(): value.decode("ascii", "backslashreplace") for key, value in _FIELD.findall(line)}
     try:
         host = Host(
             name=fields["host"].strip('"'),
-            boot_id=fields["boot"],
-            memory_bytes=int(fields["memory"]),
-            page_size=int(fields["page"]),
+            boot_id=_boot(fields["boot"]),
+            memory_bytes=_bytes(fields["memory"]),
+            page_size=_bytes(fields["page"]),
         )
         return Header(line, fields["tap"], fields["version"], host)
     except (KeyError, ValueError) as error:
@@ -49,6 +52,18 @@ def compose(tap: str, host: Host) -> str:
         f'memtap: format=2, tap={tap}, version={version("memtap")[:24]}, host="{name}", boot={host.boot_id}, '
         f"clock=realtime, page={host.page_size}, memory={host.memory_bytes}"
     )
+
+
+def _boot(text: str) -> str:
+    if not 1 <= len(text) <= 64:
+        raise ValueError(f"boot={text}")
+    return text
+
+
+def _bytes(text: str) -> int:
+    if not text.isdecimal() or len(text) > 18 or int(text) == 0:
+        raise ValueError(f"{text!r}, where a number of bytes should be,")
+    return int(text)
 
 
 def find(beginning: bytes) -> tuple[bool, Header | None]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from dataclasses import replace
 from threading import Thread
 
 from memtap.host import sees_all_pids, this_host
 from memtap.loader import Loader
-from memtap.native import Parser, Reader, Ring
+from memtap.native import FormatError, Parser, Reader, Ring
 from memtap.pump import FLUSH_MS, LIVE_ROWS, Pump
 from memtap.reaper import Reaper
 from memtap.reconciler import Reconciler
@@ -44,6 +45,7 @@ class Live:
         self._reconciler = Reconciler(self._parser, tap.left_out)
         self._seen = 0  # processes the reaper has heard of
         self._reader: Reader | None = None
+        self._refusal = ""  # why the tap's lines cannot be read
         self._pipeline = PipelineStatus()
         self.supervisor = Supervisor(tap, on_stream=self._follow, on_gap=self._pump.add_loss)
 
@@ -63,7 +65,8 @@ class Live:
 
     def status(self) -> Status:
         """As of the last tick, a tenth of a second ago or so; never waits."""
-        return Status(self.supervisor.status(), self._pipeline, self._reconciler.latest)
+        tap = self.supervisor.status()
+        return Status(replace(tap, message=self._refusal or tap.message), self._pipeline, self._reconciler.latest)
 
     def _follow(self, fd: int) -> None:
         """One stream of the tap, in the supervisor's thread."""
@@ -83,6 +86,8 @@ class Live:
         thread.start()
         try:
             self._pump.run(ring, on_tick=self._tick)
+        except FormatError as error:
+            self._refusal = str(error)
         finally:
             reader.stop()
             thread.join()
