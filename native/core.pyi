@@ -41,6 +41,7 @@ class Ring:
 
     `capacity` (bytes) is rounded up to whole pages. With `drop`, a Reader that finds no room drops whole lines and
     counts them; else it waits. Raises MemoryError where nothing can be mapped, ValueError for a capacity of 0.
+    One thread at a time writes and one reads: a second one gets a RuntimeError.
     """
 
     def __init__(self, capacity: int = ..., *, drop: bool = False) -> None: ...
@@ -63,7 +64,8 @@ class Ring:
 
 @final
 class Reader:
-    """Drains a file descriptor into a ring; `run` is a whole thread's life, without the GIL.
+    """Drains a file descriptor into a ring; `run` is a whole thread's life, without the GIL. ValueError for a negative
+    descriptor.
 
     The descriptor stays the caller's, who closes it after `run` has returned.
     """
