@@ -13,7 +13,7 @@ from memtap.commands import listening
 from memtap.commands.listening import Page
 from memtap.errors import MemtapError
 from memtap.live import Live
-from memtap.status import Status
+from memtap.status import Status, TapStatus
 from memtap.stopping import stop_on_signals
 from memtap.stores import default_url, open_store, store_url
 from memtap.taps.choice import SPECS, choose
@@ -87,7 +87,7 @@ def _greet(tap: Tap, url: str, address: str) -> None:
 
 def _watch(live: Live, page: Page, stopping: Event) -> None:
     """Tells the terminal of what changes, until stopped. Raises MemtapError where memtap cannot go on."""
-    before = live.status()
+    before = Status(TapStatus(message=live.tap.message))  # as it was greeted: the tap may have failed since
     while not stopping.wait(LOOK_S):
         if page.server.join(0):
             raise MemtapError("the HTTP server has ended by itself; what was read is stored")

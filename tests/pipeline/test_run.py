@@ -46,9 +46,7 @@ def test_a_file_of_an_unknown_format_is_said_in_one_line(tmp_path: Path) -> None
         assert run.stdout
         assert run.stderr
         assert run.stdout.readline().startswith("http://")
-        said = ""
-        while "format=3" not in said:
-            said = run.stderr.readline()
+        said = next(line for line in run.stderr if "format=3" in line)
         run.send_signal(signal.SIGINT)
         _, rest = run.communicate(timeout=60)
     assert said.startswith("memtap: tap: header b'memtap: format=3, tap=x': not a format that this memtap reads")
