@@ -94,6 +94,8 @@ class Tracer:
                 stdout=output,
                 stderr=output if self._read else subprocess.DEVNULL,
                 env={**os.environ, "LC_ALL": "C", **self._env},
+                # as memtap's tap, and as in a terminal of its own: Linux shares CPUs between sessions first
+                start_new_session=True,
             )
         try:
             await_polling(self._process.pid, Path(self._command[0]).name)
