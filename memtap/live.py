@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from threading import Thread
 
-from memtap.host import sees_all_pids, this_host
+from memtap.host import live_pids, sees_all_pids, this_host
 from memtap.loader import Loader
 from memtap.native import FormatError, Parser, Reader, Ring
 from memtap.pump import FLUSH_MS, LIVE_ROWS, Pump
 from memtap.reaper import Reaper
 from memtap.reconciler import Reconciler
 from memtap.status import PipelineStatus, Status
-from memtap.stores.contract import Host, Loss, Stream, Writer
+from memtap.stores.contract import Host, Loss, ProcessRow, Stream, Writer
 from memtap.taps.supervisor import Supervisor
 from memtap.taps.tap import Tap
 
@@ -48,6 +50,15 @@ class Live:
         self._refusal = ""  # why the tap's lines cannot be read
         self._pipeline = PipelineStatus()
         self.supervisor = Supervisor(tap, on_stream=self._follow, on_gap=self._pump.add_loss)
+
+    def end_gone(self, alive: Iterable[ProcessRow]) -> None:
+        """Of the processes that the store believes to live: those of this machine that ended while nobody watched."""
+        if not self._follows_proc:
+            return
+        here = socket.gethostname()
+        known = {row.pid for row in alive if row.host == here}
+        if gone := tuple(sorted(known - live_pids())):
+            self._loader.end_processes(gone, time.time_ns() // 1000)
 
     def start(self) -> None:
         self._loader.start()

@@ -13,6 +13,7 @@ from memtap.host import live_pids
 from memtap.native import LedgerRow
 
 _TICK_US = 10_000  # 1 / USER_HZ
+_RESIDENT_BYTES = 1 << 20  # less is not worth a line
 _PAGE = os.sysconf("SC_PAGESIZE")
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -89,15 +90,18 @@ def _cgroup(pid: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A process of which the stream and /proc do not say the same."""
+    """A process of which the stream and /proc do not say the same. Where `vm` is the same, it is the resident bytes."""
 
     seen: Seen
     vm: int | None  # bytes, what the stream said; None: nothing yet
 
 
 def differences(ledger: Collection[LedgerRow], seen: Iterable[Seen], settling_us: int) -> Iterator[Difference]:
-    """Where `vm` differs, or the stream knows nothing. Left out: processes whose lines may still have been on the way,
-    as they made a call less than `settling_us` before they were seen."""
+    """Where `vm` differs, the resident bytes are long out of date, or the stream knows nothing.
+
+    `vm` is not compared of processes whose lines may still have been on the way, as they made a call less than
+    `settling_us` before they were seen. Resident bytes change without a call: they count from an eighth on.
+    """
     known = {(row.pid, row.start_us // _TICK_US): row for row in ledger}
     for now in seen:
         row = known.get((now.pid, now.ticks))
@@ -105,3 +109,5 @@ def differences(ledger: Collection[LedgerRow], seen: Iterable[Seen], settling_us
             yield Difference(now, None)
         elif row.vm != now.vm and row.last_us < now.time_us - settling_us:
             yield Difference(now, row.vm)
+        elif abs(now.resident - (row.resident or 0)) > max(_RESIDENT_BYTES, (row.resident or 0) // 8):
+            yield Difference(now, now.vm)

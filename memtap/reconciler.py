@@ -7,19 +7,27 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 
 from memtap import procfs
+from memtap.names import display
 from memtap.native import Parser
 from memtap.status import Reconciliation
 
 INTERVAL_S = 10.0
+LARGEST = 10  # differences told one by one
 SETTLING_US = 2_000_000  # a call's line has come through the pipe by then
 SLICE = 500  # processes looked at in one tick, some 25 ms: the ring must not run over meanwhile
+
+
+def _bytes(difference: procfs.Difference) -> int:
+    """By how much /proc says more than the stream did."""
+    return difference.seen.vm - (difference.vm or 0)
 
 
 class Reconciler:
     """Feeds `proc` lines to a parser of format 2, between its pulls and in the same thread.
 
     At the beginning of a stream for every process that lives; later, every ten seconds, for those whose mapped bytes
-    are not what the stream said: after a loss, and where a stack has grown, which is no call.
+    are not what the stream said: after a loss, and where a stack has grown, which is no call. And for those whose
+    resident bytes have changed much, which is no call either.
     """
 
     def __init__(self, parser: Parser, left_out: Collection[int]) -> None:
@@ -52,14 +60,18 @@ class Reconciler:
             yield
         seen = procfs.without(self._left_out, everybody)
         found = list(procfs.differences(self._parser.ledger(live=True), seen, SETTLING_US))
-        told = [difference for difference in found if difference.vm is not None]
+        told = [difference for difference in found if difference.vm not in (None, difference.seen.vm)]
         for first in range(0, len(found), SLICE):
             self._parser.feed(b"".join(procfs.line(difference.seen) for difference in found[first : first + SLICE]))
             yield
         self.latest = Reconciliation(
             time_us=now_us,
             processes=len(seen),
-            new=len(found) - len(told),
+            new=sum(difference.vm is None for difference in found),
             differing=len(told),
-            difference=sum(difference.seen.vm - (difference.vm or 0) for difference in told),
+            difference=sum(map(_bytes, told)),
+            largest=tuple(
+                (difference.seen.pid, display(difference.seen.comm), _bytes(difference))
+                for difference in sorted(told, key=lambda difference: -abs(_bytes(difference)))[:LARGEST]
+            ),
         )

@@ -46,6 +46,7 @@ class Reconciliation:
     new: int = 0  # of them the stream knew nothing
     differing: int = 0  # of them it knew other mapped bytes; healed since
     difference: int = 0  # bytes, /proc's less the stream's, over all that differed
+    largest: tuple[tuple[int, str, int], ...] = ()  # the largest of them: (pid, name as shown, bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,11 +216,14 @@ cdef inline void ledger_add2(Ledger *ledger, uint32_t i, const Record *record) n
     cdef Process *process = &ledger.processes[i]
     cdef Activity *activity = ledger_touch(ledger, i, record.time_us)
     if record.time_us >= activity.last_us:
-        activity.vm = record.vm
-        activity.rss = record.rss
+        if record.vm:  # 0: not known
+            activity.vm = record.vm
+        if record.rss:
+            activity.rss = record.rss
     if record.time_us >= process.held_us:
         process.vm = record.vm
-        process.rss = record.rss
+        if record.rss:
+            process.rss = record.rss
         process.held_us = record.time_us
     process.uid = record.uid
     process.cgroup = record.cgroup

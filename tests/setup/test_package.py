@@ -50,7 +50,12 @@ def test_the_wheel_holds_the_product_and_nothing_else(built: tuple[Path, Path]) 
         names = archive.namelist()
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"memtap"}, "only memtap is importable"
-    for needed in ("memtap/py.typed", "memtap/native/core.pyi", "memtap/frontend/index.html", "memtap/stap/original.stp"):
+    for needed in (
+        "memtap/py.typed",
+        "memtap/native/core.pyi",
+        "memtap/frontend/index.html",
+        "memtap/stap/original.stp",
+    ):
         assert needed in names
     assert not [name for name in names if name.endswith((".pyx", ".pxi", ".c", ".h"))]
 

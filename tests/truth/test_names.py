@@ -10,8 +10,8 @@ import pytest
 
 from memtap.names import display, parse
 
+from ..pipeline.running import running
 from ..pipeline.store_contents import query
-from ..pipeline.test_run import running
 from .hostile import NAMES
 
 HERE = Path(__file__).parent

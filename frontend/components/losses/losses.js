@@ -13,6 +13,7 @@ export class Losses extends HTMLElement {
     this.losses.addEventListener("change", () => this.#update());
     this.identity = el("p", { class: "identity" });
     this.reconciled = el("p", { class: "reconciled" });
+    this.largest = el("ul", { class: "samples" });
     this.table = el("tbody");
     this.noLosses = el("p", { say: "losses.none" });
     this.samples = el("ul", { class: "samples" });
@@ -34,6 +35,7 @@ export class Losses extends HTMLElement {
       el("div", { class: "dialog-head" }, el("h2", { id: "losses-heading", say: "losses.heading" }), close),
       this.identity,
       this.reconciled,
+      this.largest,
       el("h3", { say: "losses.lost" }),
       this.noLosses,
       this.lossTable,
@@ -59,6 +61,7 @@ export class Losses extends HTMLElement {
     const { account, samples, reconciliation } = feed.status;
     this.reconciled.hidden = !reconciliation;
     if (reconciliation) setText(this.reconciled, agreement(reconciliation));
+    this.largest.replaceChildren(...(reconciliation?.largest ?? []).map(difference));
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
     const numbers = { emitted: account.emitted, stored: account.stored, rejected: account.rejected, lost };
     setText(
@@ -77,15 +80,21 @@ export class Losses extends HTMLElement {
   }
 }
 
+/** One process of which /proc and the tap did not say the same. */
+function difference([pid, name, bytes]) {
+  const amount = sized(Math.abs(Number(bytes))).join("\u00a0");
+  return el("li", { text: `${pid} ${name}: ${Number(bytes) < 0 ? "−" : "+"}${amount}` });
+}
+
 /** How the latest look at /proc compared. */
-function agreement({ time_us, processes, new: unknown, differing, difference }) {
+function agreement({ time_us, processes, new: unknown, differing, difference: bytes }) {
   const known = processes - unknown;
   if (!known) return t("losses.all-new", { time: moment(time_us), unknown: count(unknown) });
   const told = t(differing ? "losses.differing" : "losses.agreeing", {
     time: moment(time_us),
     agreeing: count(known - differing),
     known: count(known),
-    difference: sized(Math.abs(Number(difference))).join("\u00a0"),
+    difference: sized(Math.abs(Number(bytes))).join("\u00a0"),
   });
   return unknown ? t("losses.and-new", { told, unknown: count(unknown) }) : told;
 }
