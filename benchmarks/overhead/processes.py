@@ -72,6 +72,6 @@ def _stack(pid: int) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")  # a comm may be any bytes
     except OSError:  # it has ended, or the kernel does not tell
         return ""
