@@ -14,7 +14,8 @@ from memtap.errors import MemtapError, UsageError
 COMMANDS = ("run", "ingest", "tap", "serve", "init", "doctor")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """Of all commands, or of this one alone: what the others need takes its time to load."""
     root = argparse.ArgumentParser(
         prog="memtap",
         description="Watches every process's memory calls in the kernel, keeps exact totals, shows them live.",
@@ -23,13 +24,14 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"memtap {version('memtap')}")
     subparsers = root.add_subparsers(metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in (command,) if command in COMMANDS else COMMANDS:
         import_module(f"memtap.commands.{name}").add_parser(subparsers)
     return root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = parser(words[0] if words else "").parse_args(words)
     try:
         status: int = args.run(args)
         sys.stdout.flush()

@@ -32,6 +32,9 @@ cdef inline const uint8_t *take_number(const uint8_t *p, const uint8_t *end, uin
         if size:
             value[0] = value[0] * memtap_ten_to[size] + eight_digits(low << (64 - 8 * size))
         return p + 8 + size
+    if end - p > 16 and <uint8_t> (p[16] - c'0') > 9:  # 16 digits: any time from 2001 to 2286
+        value[0] = eight_digits(high) * 100000000 + eight_digits(low)
+        return p + 16
     size = digits_after(p, end)
     return p + size if number(p, size, value) else NULL
 

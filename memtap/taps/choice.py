@@ -25,7 +25,8 @@ SPECS = "auto, stap, bpftrace, stap:original, bpftrace:original, replay, replay:
 MOST_LEFT_OUT = 3  # processes that the scripts have parameters for, besides the tap itself
 
 _STAP_BUFFER_MB = 16  # a CPU; what the reader may fall behind
-_BPFTRACE_BUFFER_PAGES = "512"  # 2 MB a CPU: about 10,000 calls
+_BPFTRACE_BUFFER_PAGES = 4096  # 16 MB a CPU: about 80,000 calls
+_BPFTRACE_BUFFER_PAGES_ALL = 1 << 16  # 256 MB: what many CPUs may take together
 _BPFTRACE_KEYS = "16384"  # threads that may be in a call at once
 _BPFTRACE_PIECE = 63  # where BPFTRACE_STRLEN, 64 unless told otherwise, cuts a string
 _BPFTRACE_PIECES = 5
@@ -147,6 +148,14 @@ def _stap_command(pids: tuple[int, ...], *arguments: str, format_: Literal[1, 2]
     )
 
 
+def _buffer_pages(cpus: int) -> str:
+    """Of each CPU: a power of two, as large as all of them together may have."""
+    pages = _BPFTRACE_BUFFER_PAGES
+    while pages > 64 and pages * cpus > _BPFTRACE_BUFFER_PAGES_ALL:
+        pages //= 2
+    return str(pages)
+
+
 def _bpftrace(pids: tuple[int, ...], filters: Filters) -> Tap:
     """Raises TapError where the kernel does not say what its script has to know."""
     here = this_host()
@@ -175,7 +184,7 @@ def _bpftrace_command(pids: tuple[int, ...], *arguments: str, format_: Literal[1
         # -q: then its first line tells that it has attached
         argv=(program.find("bpftrace") or "bpftrace", "-q", *arguments),
         env={
-            "BPFTRACE_PERF_RB_PAGES": os.environ.get("BPFTRACE_PERF_RB_PAGES", _BPFTRACE_BUFFER_PAGES),
+            "BPFTRACE_PERF_RB_PAGES": os.environ.get("BPFTRACE_PERF_RB_PAGES", _buffer_pages(os.cpu_count() or 1)),
             "BPFTRACE_MAP_KEYS_MAX": os.environ.get("BPFTRACE_MAP_KEYS_MAX", _BPFTRACE_KEYS),
             "BPFTRACE_STRLEN": str(_BPFTRACE_PIECE + 1),
         },
