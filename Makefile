@@ -11,7 +11,7 @@ help: ## this list
 
 run: ## install what is missing, build, tap this machine and open the dashboard
 	@scripts/setup.sh run
-	@exec .venv/bin/memtap run $(ARGS)
+	@exec .venv/bin/memtap run $(if $(DISPLAY)$(WAYLAND_DISPLAY),--open) $(ARGS)
 
 test: ## install what the tests need, and run all of them
 	@scripts/setup.sh test
