@@ -1,7 +1,5 @@
 """`python -m memtap`."""
 
-import sys
+from memtap.cli import program
 
-from memtap.cli import main
-
-sys.exit(main())
+program()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
+from typing import NoReturn
 
 from memtap.errors import MemtapError, UsageError
 
@@ -27,6 +28,15 @@ def parser(command: str = "") -> argparse.ArgumentParser:
     for name in (command,) if command in COMMANDS else COMMANDS:
         import_module(f"memtap.commands.{name}").add_parser(subparsers)
     return root
+
+
+def program() -> NoReturn:
+    """`main`, and then gone. A daemon thread may still wait for a database that does not answer: to take the
+    interpreter down around it is neither safe nor quiet. What had to be closed is closed by then."""
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,8 +24,10 @@ from memtap.taps.tap import Tap
 RING_BYTES = 16 << 20  # 0.2 s of the fastest tap there is
 WAITING_ROWS = 2_000_000  # calls that may wait for a store that is away: 60 MB
 
-TAP_STOP_S = 1.0  # of the two seconds in which memtap has to be gone
-STORE_STOP_S = 0.6
+# Of the two seconds in which memtap has to be gone. The kernel takes up to one and a half to detach bpftrace's twenty
+# probes, killed or not.
+TAP_STOP_S = 1.5
+STORE_STOP_S = 0.4
 
 
 class Live:

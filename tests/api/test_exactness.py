@@ -235,4 +235,5 @@ def test_the_latest_reconciliation_is_in_the_status(serve, made):
         "new": 3,
         "differing": 2,
         "difference": -(2**40),
+        "largest": [],
     }

@@ -42,6 +42,7 @@ class Running:
         end = time.monotonic() + timeout_s
         while not wanted(answer := self.get(path)):
             assert time.monotonic() < end, f"{path}: not within {timeout_s} s: {answer}"
+            subprocess.run(["true"], check=True)  # on an idle machine nobody else makes a call
             time.sleep(0.2)
         return answer
 
@@ -78,3 +79,11 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    """Whoever was told to end may need a moment in the kernel: bpftrace's probes are detached one after the other."""
+    end = time.monotonic() + 20
+    while left := [pid for pid in pids if alive(pid)]:
+        assert time.monotonic() < end, f"left behind: {left}"
+        time.sleep(0.05)

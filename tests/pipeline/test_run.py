@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import MySQLdb
 import pytest
 
-from .running import MEMTAP, alive, running
+from .running import MEMTAP, running, wait_until_gone
 from .store_contents import query
 
 WORK = "import mmap\nfor _ in range(500): mmap.mmap(-1, 7_777_777).close()"
@@ -36,7 +36,7 @@ def test_it_stores_what_happens_and_leaves_nothing_behind(tap: str, number: sign
         assert started, "the tap is a child"
         status, errors = run.stop(number)
         assert (status, errors.splitlines()[-1]) == (0, "memtap: stopped; everything that was read is stored")
-        assert [pid for pid in started if alive(pid)] == []
+        wait_until_gone(started)
     lengths = "SELECT count(*) FROM events WHERE length = 7777777 AND call IN (0, 2)"
     assert query(url, lengths) == [(500,)]
 
@@ -47,10 +47,7 @@ def test_killed_without_a_word_it_leaves_no_tap_behind(tmp_path: Path) -> None:
         started = run.children()
         run.process.kill()
         run.process.communicate()
-        end = time.monotonic() + 20
-        while any(map(alive, started)):
-            assert time.monotonic() < end, "a tap outlived its memtap"
-            time.sleep(0.1)
+        wait_until_gone(started)
 
 
 def test_what_ended_while_nobody_watched_has_ended(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ export class Losses extends HTMLElement {
     this.losses.addEventListener("change", () => this.#update());
     this.identity = el("p", { class: "identity" });
     this.reconciled = el("p", { class: "reconciled" });
-    this.largest = el("ul", { class: "samples" });
+    this.largest = el("ul", { class: "differences" });
     this.table = el("tbody");
     this.noLosses = el("p", { say: "losses.none" });
     this.samples = el("ul", { class: "samples" });
