@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 import uuid
-from collections.abc import Iterable
 from dataclasses import replace
 from threading import Thread
 
@@ -17,7 +15,8 @@ from memtap.pump import FLUSH_MS, LIVE_ROWS, Pump
 from memtap.reaper import Reaper
 from memtap.reconciler import Reconciler
 from memtap.status import PipelineStatus, Status
-from memtap.stores.contract import Host, Loss, ProcessRow, Stream, Writer
+from memtap.stores.contract import Host, Loss, Stream, Writer
+from memtap.stores.contract import Reader as StoreReader
 from memtap.taps.supervisor import Supervisor
 from memtap.taps.tap import Tap
 
@@ -39,7 +38,7 @@ class Live:
     def __init__(self, tap: Tap, writer: Writer) -> None:
         self.tap = tap
         self._parser = Parser(rows=LIVE_ROWS)
-        host = recorded_host() if tap.recording else this_host()
+        self._host = host = recorded_host() if tap.recording else this_host()
         name = f"tap:{host.name}:{host.boot_id}:{time.time_ns()}"
         cursor = writer.open_stream(Stream(name, tap.name, host))
         self._loader = Loader(writer, cursor, most_rows=WAITING_ROWS, drop=tap.restarts, patience_s=None)
@@ -53,12 +52,11 @@ class Live:
         self._pipeline = PipelineStatus()
         self.supervisor = Supervisor(tap, on_stream=self._follow, on_gap=self._pump.add_loss)
 
-    def end_gone(self, alive: Iterable[ProcessRow]) -> None:
+    def end_gone(self, store: StoreReader) -> None:
         """Of the processes that the store believes to live: those of this machine that ended while nobody watched."""
         if not self._follows_proc:
             return
-        here = socket.gethostname()
-        known = {row.pid for row in alive if row.host == here}
+        known = {row.pid for row in store.processes() if row.host == self._host.name}
         if gone := tuple(sorted(known - live_pids())):
             self._loader.end_processes(gone, time.time_ns() // 1000)
 

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
             store.migrate()
             with closing(store.writer()) as writer, closing(store.reader()) as reader:
                 live = Live(tap, writer)
-                live.end_gone(reader.processes())
+                live.end_gone(reader)
                 page = listening.make_page(args, listener, reader, live.status, store.url)
                 page.server.start()
                 try:
