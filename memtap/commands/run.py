@@ -81,7 +81,8 @@ def _store(argument: str | None, tap: Tap) -> str:
 def _greet(tap: Tap, url: str, address: str) -> None:
     _say(f"{'NOTE: ' if tap.recording else ''}{tap.message}")
     if tap.left_out:
-        _say(f"left out: memtap and its database (pid {', '.join(map(str, tap.left_out))})")
+        who = "memtap itself" if tap.left_out == (os.getpid(),) else "memtap and its database"
+        _say(f"left out: {who} (pid {', '.join(map(str, tap.left_out))})")
     _say(f"stored in {url}; Ctrl-C stops")
     print(address, flush=True)
 
