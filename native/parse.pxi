@@ -46,6 +46,20 @@ cdef struct Parse:
     bint skipping           # in the middle of a line longer than can be held
 
 
+cdef bint parse_init(Parse *parse, size_t rows, scan_function *scan) noexcept nogil:
+    """For batches of `rows` calls, a multiple of 8. False where memory is short; parse_free is due all the same."""
+    memset(parse, 0, sizeof(Parse))
+    parse.scan = scan
+    return ledger_init(&parse.ledger) and columns_init(&parse.columns, rows, False)
+
+
+cdef void parse_free(Parse *parse) noexcept nogil:
+    ledger_free(&parse.ledger)
+    free(parse.names.comms)
+    free(parse.names.slots)
+    columns_free(&parse.columns)
+
+
 cdef void keep_sample(Parse *parse, const uint8_t *line, size_t size) noexcept nogil:
     cdef Sample *sample = &parse.samples[parse.samples_seen % SAMPLES]
     sample.size = <uint32_t> (size if size < SAMPLE_BYTES else SAMPLE_BYTES)

@@ -45,21 +45,16 @@ cdef class Parser:
         self.process_facts = []
         self.names = []
         self.carry = bytearray()
-        self.parse = <Parse *> calloc(1, sizeof(Parse))
-        if self.parse == NULL or not ledger_init(&self.parse.ledger) \
-                or not columns_init(&self.parse.columns, self.room(), False):
+        self.parse = <Parse *> malloc(sizeof(Parse))
+        if self.parse == NULL or not parse_init(self.parse, self.room(), scan_of[<int> SCANS.index(scan)]):
             raise MemoryError(f"parser: no memory for batches of {rows} calls")
-        self.parse.scan = scan_of[<int> SCANS.index(scan)]
         if header:
             self.begin_with(header)
 
     def __dealloc__(self):
         if self.parse == NULL:
             return
-        ledger_free(&self.parse.ledger)
-        free(self.parse.names.comms)
-        free(self.parse.names.slots)
-        columns_free(&self.parse.columns)
+        parse_free(self.parse)
         free(self.parse)
 
     cdef int begin_with(self, bytes header) except -1:
