@@ -62,10 +62,11 @@ class Cursor:
 class Loss:
     """Events known not to have arrived."""
 
-    time_us: int  # microseconds since the epoch, when it was noticed
+    time_us: int  # microseconds since the epoch, when it was noticed: they were lost no later
     cause: str  # tap, pipe, ring, parse, spool, store
     events: int  # how many; 0 for a gap whose size nobody knows
     detail: str = ""
+    since_us: int = 0  # they were lost no earlier; 0: only time_us is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,41 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondAccount:
+    """The loss identity of one second, over all streams."""
+
+    second: int  # since the epoch
+    stored: int  # events of this second
+    rejected: int  # lines that came after an event of this second and were none
+    lost: dict[str, int] = field(default_factory=dict)  # by cause, of the losses noticed in this second
+
+    @property
+    def emitted(self) -> int:
+        return self.stored + self.rejected + sum(self.lost.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What is kept. None: for ever, or without a limit."""
+
+    keep_events_s: int | None = None  # calls no older than this; 1 s rollups too, though for an hour at least
+    keep_bytes: int | None = None  # what the store may take on disk: beyond it the oldest calls go
+    keep_rollups_s: int | None = None  # 1 h rollups and the processes in them; 1 min rollups for 30 days at most
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """What one step of housekeeping did, and what the store holds since."""
+
+    events_dropped: int = 0  # by this step
+    rollups_dropped: int = 0  # rows of all tiers, by this step
+    processes_dropped: int = 0  # by this step
+    bytes_stored: int = 0  # on disk
+    oldest_us: int | None = None  # no call kept is older; None: no call is kept
+    more: bool = False  # another step would do more right now
+
+
+@dataclass(frozen=True, slots=True)
 class StreamRow:
     """What the store holds of a stream."""
 
@@ -229,16 +265,28 @@ class Reader(Protocol):
     def process(self, process_id: int) -> ProcessRow | None: ...
 
     def window(self, from_us: int, to_us: int) -> list[ProcessRow]:
-        """Each process's sums in [from_us, to_us), whole seconds, from the rollups; most requested first."""
+        """Each process's sums in [from_us, to_us), whole seconds, from the rollups; most requested first. Of seconds
+        whose 1 s rollups have aged out, whole minutes or hours."""
         ...
 
-    def history(self, process_id: int | None, from_us: int, to_us: int) -> list[tuple[int, int, int, int, int]]:
-        """(second since the epoch, requested, released, requests, releases), ascending; None: all processes."""
+    def history(
+        self, process_id: int | None, from_us: int, to_us: int, *, step: int = 1
+    ) -> list[tuple[int, int, int, int, int]]:
+        """(begin of the step in seconds since the epoch, requested, released, requests, releases), ascending, of each
+        step in which a call was made; None: all processes. `step` is 1 s, or a multiple of a second, minute or hour:
+        the coarsest tier of which it is a multiple is read, and steps begin at multiples of it. ValueError for a
+        step below 1."""
         ...
 
-    def held(self, process_id: int, from_us: int, to_us: int) -> list[tuple[int, int | None, int | None]]:
-        """(second since the epoch, vm, resident) as of the process's last call in that second, ascending, for each
-        second in which it made one; None where no tap has said."""
+    def held(
+        self, process_id: int, from_us: int, to_us: int, *, step: int = 1
+    ) -> list[tuple[int, int | None, int | None]]:
+        """(begin of the step in seconds since the epoch, vm, resident) as of the process's last call in that step,
+        ascending, for each step in which it made one; None where no tap has said. `step` as in `history`."""
+        ...
+
+    def seconds(self, from_us: int, to_us: int) -> list[SecondAccount]:
+        """The loss identity of each second in [from_us, to_us) of which there is anything to say, ascending."""
         ...
 
     def totals(self) -> Totals: ...
@@ -279,6 +327,12 @@ class Store(Protocol):
     def writer(self) -> Writer: ...
 
     def reader(self) -> Reader: ...
+
+    def maintain(self, retention: Retention, now_us: int) -> Maintenance:
+        """One bounded step of housekeeping: fold what the writer left to be folded, make room ahead, drop what
+        `retention` no longer keeps at `now_us`. Called every some seconds from a thread of its own; never holds the
+        writer up for more than 100 ms, and changes nothing that is read of what is kept."""
+        ...
 
     def server_pids(self) -> tuple[int, ...]:
         """Processes of this machine that serve the store, where it can tell: a tap leaves them out, or each call

@@ -12,13 +12,15 @@ from memtap.stores.contract import (
     Cursor,
     Host,
     Loss,
+    Maintenance,
     ProcessRow,
+    Retention,
     SealedBatch,
+    SecondAccount,
     Stream,
     StreamRow,
     Totals,
 )
-from memtap.stores.schema import VERSION
 
 
 class NullStore:
@@ -31,13 +33,17 @@ class NullStore:
         self._lost: Counter[str] = Counter()
 
     def migrate(self) -> tuple[int, int]:
-        return VERSION, VERSION
+        return 1, 1  # there is nothing that could be of another version
 
     def writer(self) -> NullWriter:
         return NullWriter(self._counts, self._lost)
 
     def reader(self) -> NullReader:
         return NullReader(self._counts, self._lost)
+
+    def maintain(self, retention: Retention, now_us: int) -> Maintenance:
+        del retention, now_us
+        return Maintenance()
 
     def server_pids(self) -> tuple[int, ...]:
         return ()
@@ -103,12 +109,20 @@ class NullReader:
         del from_us, to_us
         return []
 
-    def history(self, process_id: int | None, from_us: int, to_us: int) -> list[tuple[int, int, int, int, int]]:
-        del process_id, from_us, to_us
+    def history(
+        self, process_id: int | None, from_us: int, to_us: int, *, step: int = 1
+    ) -> list[tuple[int, int, int, int, int]]:
+        del process_id, from_us, to_us, step
         return []
 
-    def held(self, process_id: int, from_us: int, to_us: int) -> list[tuple[int, int | None, int | None]]:
-        del process_id, from_us, to_us
+    def held(
+        self, process_id: int, from_us: int, to_us: int, *, step: int = 1
+    ) -> list[tuple[int, int | None, int | None]]:
+        del process_id, from_us, to_us, step
+        return []
+
+    def seconds(self, from_us: int, to_us: int) -> list[SecondAccount]:
+        del from_us, to_us
         return []
 
     def totals(self) -> Totals:

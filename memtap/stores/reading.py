@@ -14,6 +14,7 @@ from memtap.stores.contract import (
     Host,
     Loss,
     ProcessRow,
+    SecondAccount,
     StreamRow,
     Totals,
     is_known_boot,
@@ -59,6 +60,13 @@ _STREAMS = (
 )
 
 
+_SECONDS = "SELECT second, SUM(stored), SUM(rejected) FROM account_1s WHERE second >= ? AND second < ? GROUP BY second"
+_LOST_SECONDS = (
+    "SELECT time_us - MOD(time_us, 1000000) AS begun, cause, SUM(events) FROM losses"
+    " WHERE time_us >= ? AND time_us < ? GROUP BY begun, cause"
+)
+
+
 class SqlReader(ABC):
     """A `Reader` over the tables; `_rows` is the only way to the database."""
 
@@ -95,22 +103,40 @@ class SqlReader(ABC):
     def window(self, from_us: int, to_us: int) -> list[ProcessRow]:
         return [_process(row) for row in self._rows(_WINDOW, _seconds(from_us, to_us))]
 
-    def history(self, process_id: int | None, from_us: int, to_us: int) -> list[tuple[int, int, int, int, int]]:
+    def history(
+        self, process_id: int | None, from_us: int, to_us: int, *, step: int = 1
+    ) -> list[tuple[int, int, int, int, int]]:
+        _check_step(step)
         one = "" if process_id is None else " AND process_id = ?"
         rows = self._rows(
-            "SELECT second, SUM(requested), SUM(released), SUM(requests), SUM(releases) FROM rollup_1s"  # noqa: S608
-            f" WHERE second >= ? AND second < ?{one} GROUP BY second ORDER BY second",
+            f"SELECT second - MOD(second, {step}) AS begun, SUM(requested), SUM(released), SUM(requests), SUM(releases)"  # noqa: S608
+            f" FROM rollup_1s WHERE second >= ? AND second < ?{one} GROUP BY begun ORDER BY begun",
             (*_seconds(from_us, to_us), *(() if process_id is None else (process_id,))),
         )
         return [(int(s), int(got), int(gave), int(asks), int(frees)) for s, got, gave, asks, frees in rows]
 
-    def held(self, process_id: int, from_us: int, to_us: int) -> list[tuple[int, int | None, int | None]]:
+    def held(
+        self, process_id: int, from_us: int, to_us: int, *, step: int = 1
+    ) -> list[tuple[int, int | None, int | None]]:
+        _check_step(step)
         rows = self._rows(
             "SELECT second, vm, resident FROM rollup_1s"
             " WHERE second >= ? AND second < ? AND process_id = ? ORDER BY second",
             (*_seconds(from_us, to_us), process_id),
         )
-        return [(second, vm, resident) for second, vm, resident in rows]
+        return list({second - second % step: (second - second % step, *said) for second, *said in rows}.values())
+
+    def seconds(self, from_us: int, to_us: int) -> list[SecondAccount]:
+        bounds = _seconds(from_us, to_us)
+        found = {
+            int(second): SecondAccount(int(second), int(stored), int(rejected))
+            for second, stored, rejected in self._rows(_SECONDS, bounds)
+        }
+        for at_us, cause, events in self._rows(_LOST_SECONDS, [second * 1_000_000 for second in bounds]):
+            second = int(at_us) // 1_000_000
+            account = found.setdefault(second, SecondAccount(second, 0, 0))
+            account.lost[_text(cause)] = int(events)
+        return [found[second] for second in sorted(found)]
 
     def totals(self) -> Totals:
         requested, released, requests, releases, failed, processes, first, last = self._rows(_TOTALS)[0]
@@ -324,6 +350,11 @@ def _call(row: Row) -> CallRow:
         None if kind is None else KINDS[kind],
         vm,
     )
+
+
+def _check_step(step: int) -> None:
+    if step < 1:
+        raise ValueError(f"a step of {step} seconds: a step is 1 second or more")
 
 
 def _seconds(from_us: int, to_us: int) -> tuple[int, int]:

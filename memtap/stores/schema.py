@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from memtap.errors import StoreError
 
-VERSION = 2
 EVENT_ORDINAL_BITS = 40
 """An event's id is `stream_no << 40 | ordinal`: 16 million streams of a million million events. Nothing in it
 depends on when or how often an ingest was tried."""
@@ -22,17 +21,17 @@ def event_id(stream_no: int, ordinal: int) -> int:
     return (stream_no << EVENT_ORDINAL_BITS) | ordinal
 
 
-def refuse_newer(found: int, url: str) -> None:
-    """Raise StoreError for a schema made by a newer memtap."""
-    if found > VERSION:
+def refuse_newer(found: int, known: int, url: str) -> None:
+    """Raise StoreError for a schema made by a newer memtap than this one, which knows versions up to `known`."""
+    if found > known:
         raise StoreError(
-            f"store {url} has schema version {found} and this memtap knows up to {VERSION}: use the newer memtap"
+            f"store {url} has schema version {found} and this memtap knows up to {known}: use the newer memtap"
         )
 
 
-def require(found: int, url: str) -> None:
-    """Raise StoreError unless the schema is this memtap's own."""
-    refuse_newer(found, url)
-    if found < VERSION:
-        state = f"schema version {found}, older than {VERSION}" if found else "no schema of memtap's"
+def require(found: int, known: int, url: str) -> None:
+    """Raise StoreError unless the schema is this memtap's own, of version `known`."""
+    refuse_newer(found, known, url)
+    if found < known:
+        state = f"schema version {found}, older than {known}" if found else "no schema of memtap's"
         raise StoreError(f"store {url} has {state}: run `memtap init` on it")

@@ -11,6 +11,8 @@ import pytest
 
 from memtap.stores import open_store
 from memtap.stores.contract import Reader, Store, Writer
+from memtap.stores.duckdb import schema as duckdb_schema
+from memtap.stores.mysql import schema as mysql_schema
 
 
 @pytest.fixture(params=["duckdb", "mysql"])
@@ -19,6 +21,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"duckdb://{tmp_path}/store.duckdb"
     mysql: str = request.getfixturevalue("mysql_url")
     return mysql
+
+
+@pytest.fixture
+def version(url: str) -> int:
+    """The schema version that this memtap makes of such a store."""
+    return (duckdb_schema if url.startswith("duckdb:") else mysql_schema).VERSION
 
 
 @pytest.fixture

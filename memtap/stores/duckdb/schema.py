@@ -157,5 +157,6 @@ _VERSION_2 = (
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+VERSION = len(MIGRATIONS)
 VERSIONS_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version UINTEGER PRIMARY KEY, made_us UBIGINT NOT NULL)"
 VERSION_FOUND = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_versions' AND NOT internal"

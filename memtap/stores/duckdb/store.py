@@ -8,9 +8,10 @@ import time
 from memtap.errors import StoreError
 from memtap.stores import schema
 from memtap.stores.address import DuckDBAddress, default_url
+from memtap.stores.contract import Maintenance, Retention
 from memtap.stores.duckdb.database import Database
 from memtap.stores.duckdb.reader import DuckDBReader
-from memtap.stores.duckdb.schema import MIGRATIONS, VERSION_FOUND, VERSIONS_TABLE
+from memtap.stores.duckdb.schema import MIGRATIONS, VERSION, VERSION_FOUND, VERSIONS_TABLE
 from memtap.stores.duckdb.writer import DuckDBWriter
 
 # Two stores of one process may have the same file open.
@@ -34,20 +35,24 @@ class DuckDBStore:
         with _migrating, self._database.transaction() as connection:
             connection.execute(VERSIONS_TABLE)
             before = self._version()
-            schema.refuse_newer(before, self.url)
-            for version in range(before + 1, schema.VERSION + 1):
+            schema.refuse_newer(before, VERSION, self.url)
+            for version in range(before + 1, VERSION + 1):
                 for statement in MIGRATIONS[version - 1]:
                     connection.execute(statement)
                 connection.execute("INSERT INTO schema_versions VALUES (?, ?)", [version, time.time_ns() // 1000])
-        return before, schema.VERSION
+        return before, VERSION
 
     def writer(self) -> DuckDBWriter:
-        schema.require(self._version(), self.url)
+        schema.require(self._version(), VERSION, self.url)
         return DuckDBWriter(self._database)
 
     def reader(self) -> DuckDBReader:
-        schema.require(self._version(), self.url)
+        schema.require(self._version(), VERSION, self.url)
         return DuckDBReader(self._database)
+
+    def maintain(self, retention: Retention, now_us: int) -> Maintenance:
+        del retention, now_us
+        return Maintenance()
 
     def server_pids(self) -> tuple[int, ...]:
         return ()

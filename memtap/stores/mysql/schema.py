@@ -189,6 +189,7 @@ _VERSION_2 = (
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+VERSION = len(MIGRATIONS)
 VERSIONS_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_versions (
     version INT UNSIGNED NOT NULL PRIMARY KEY,

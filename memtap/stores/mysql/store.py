@@ -10,9 +10,10 @@ from pathlib import Path
 from memtap.errors import StoreAway, StoreError
 from memtap.stores import schema
 from memtap.stores.address import MySQLAddress
+from memtap.stores.contract import Maintenance, Retention
 from memtap.stores.mysql.errors import DUPLICATE_COLUMN, NO_SUCH_DATABASE, NO_SUCH_TABLE, code_of
 from memtap.stores.mysql.reader import MySQLReader
-from memtap.stores.mysql.schema import MIGRATIONS, VERSIONS_TABLE
+from memtap.stores.mysql.schema import MIGRATIONS, VERSION, VERSIONS_TABLE
 from memtap.stores.mysql.session import Session
 from memtap.stores.mysql.writer import MySQLWriter
 
@@ -46,6 +47,10 @@ class MySQLStore:
         self._require_schema()
         return MySQLReader(self._address)
 
+    def maintain(self, retention: Retention, now_us: int) -> Maintenance:
+        del retention, now_us
+        return Maintenance()
+
     def server_pids(self) -> tuple[int, ...]:
         if not self._address.is_local:
             return ()
@@ -68,25 +73,25 @@ class MySQLStore:
         if session.rows("SELECT GET_LOCK(?, ?)", [lock, MIGRATION_WAIT_S])[0][0] != 1:
             raise StoreAway(f"store {self.url} is being migrated by another memtap: try again when it has ended")
         before = _version(session)
-        schema.refuse_newer(before, self.url)
-        if before < schema.VERSION:
+        schema.refuse_newer(before, VERSION, self.url)
+        if before < VERSION:
             session.run(VERSIONS_TABLE)
-        for version in range(before + 1, schema.VERSION + 1):
+        for version in range(before + 1, VERSION + 1):
             for statement in MIGRATIONS[version - 1]:
                 _change(session, statement)
             session.run("INSERT INTO schema_versions VALUES (?, ?)", [version, time.time_ns() // 1000])
             session.commit()
-        return before, schema.VERSION
+        return before, VERSION
 
     def _require_schema(self) -> None:
         try:
             session = Session(self._address)
         except StoreError as error:
             if _code(error) == NO_SUCH_DATABASE:
-                schema.require(0, self.url)
+                schema.require(0, VERSION, self.url)
             raise
         try:
-            schema.require(_version(session), self.url)
+            schema.require(_version(session), VERSION, self.url)
         finally:
             session.close()
 
