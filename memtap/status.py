@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from memtap.stores.contract import Maintenance, Retention
 
 TapState = Literal["starting", "running", "restarting", "ended", "none"]
 
@@ -19,6 +22,7 @@ class TapStatus:
     restarts: int = 0
     stderr: tuple[str, ...] = ()  # the last lines of the tap's stderr
     left_out: tuple[int, ...] = ()  # pids the tap leaves out: memtap's own
+    gap_since_us: int = 0  # microseconds since the epoch: since then nothing is seen, as the tap is down; 0: it is up
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,35 @@ class PipelineStatus:
     queued: int = 0  # batches sealed and not yet stored
     store_error: str = ""  # "" while the store answers
     samples: tuple[bytes, ...] = ()  # the newest rejected lines
+
+
+SpoolState = Literal["off", "empty", "spooling", "draining", "full", "failing"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """Batches that wait on disk for the store. `off`: there is none, as of a file; `spooling`: the store does not take
+    what comes; `draining`: it takes what waited; `full`, `failing`: what comes waits in memory, then it is dropped."""
+
+    state: SpoolState = "off"
+    path: str = ""
+    batches: int = 0
+    bytes: int = 0  # on disk
+    limit: int = 0  # bytes
+    oldest_us: int = 0  # microseconds since the epoch, the first call that waits; 0: nothing waits
+    damaged: int = 0  # places where a file of the spool could not be read, since this memtap started
+    dropped: int = 0  # calls that found no room, since this memtap started
+    error: str = ""  # why the disk took no batch; "" while it does
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionStatus:
+    """What is kept for how long, and how the latest step of the housekeeping went."""
+
+    retention: Retention | None = None  # None: nothing is ever dropped
+    latest: Maintenance | None = None  # None: there was no step yet
+    latest_us: int = 0  # microseconds since the epoch, when it ended
+    error: str = ""  # why the latest step failed; "" if it did not
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +89,5 @@ class Status:
     tap: TapStatus = TapStatus()
     pipeline: PipelineStatus = PipelineStatus()
     reconciliation: Reconciliation = Reconciliation()
+    spool: SpoolStatus = SpoolStatus()
+    retention: RetentionStatus = RetentionStatus()
