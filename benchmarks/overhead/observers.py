@@ -89,7 +89,12 @@ class Tracer:
             self._output = Path(path)
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                exec_tap.wrapped(self._command, death_signal=signal.SIGKILL, mount_tracefs=not kernel.read().tracefs),
+                exec_tap.wrapped(
+                    self._command,
+                    death_signal=signal.SIGKILL,
+                    mount_tracefs=not kernel.read().tracefs,
+                    run_in_batches=False,  # as it runs by itself
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output if self._read else subprocess.DEVNULL,

@@ -160,7 +160,8 @@ def _bpftrace(pids: tuple[int, ...], filters: Filters) -> Tap:
     """Raises TapError where the kernel does not say what its script has to know."""
     here = this_host()
     try:
-        comm = btf.offset("task_struct", "comm")
+        comm = btf.member("task_struct", "comm").offset
+        resident = _resident_counters()
     except (OSError, LookupError, ValueError) as error:
         raise TapError(f"tap bpftrace cannot work here: kernel types: {error}; use --tap bpftrace:original") from None
     parameters = (
@@ -168,8 +169,22 @@ def _bpftrace(pids: tuple[int, ...], filters: Filters) -> Tap:
         *(str(here.page_size), str(comm), EPOCH),
         *(SELF, *(str(pid) for pid in (*_few(pids), 0, 0, 0)[:MOST_LEFT_OUT])),
         *(str(filters.pid), os.fsdecode(filters.comm), str(filters.cgroup), str(filters.min_length)),
+        *(str(number) for number in resident),
     )
     return _bpftrace_command(pids, str(script("memtap.bt")), *parameters, format_=2)
+
+
+def _resident_counters() -> tuple[int, int]:
+    """Where in struct mm_struct the pages in RAM are counted, and the bytes from one kind's counter to the next's;
+    (0, 0) where this kernel counts them in yet another way."""
+    counters = btf.member("mm_struct", "rss_stat")
+    try:
+        if counters.each:  # since Linux 6.2 an array of struct percpu_counter, before a struct with an array
+            return counters.offset + btf.member("percpu_counter", "count").offset, counters.each
+        inner = btf.member("mm_rss_stat", "count")
+        return counters.offset + inner.offset, inner.each
+    except LookupError:
+        return 0, 0
 
 
 def _original_bpftrace(pids: tuple[int, ...]) -> Tap:

@@ -42,18 +42,19 @@ static void send_answer(void) {
     answered = 0;
 }
 
-static unsigned long vm(void) {
+/* A line of /proc/self/status that says kB, in bytes. */
+static unsigned long held(const char *what) {
     static char status[8192];
     int fd = open("/proc/self/status", O_RDONLY);
     ssize_t size = read(fd, status, sizeof status - 1);
     close(fd);
     if (size < 0) _exit(98);
     status[size] = 0;
-    return strtoul(strstr(status, "VmSize:") + 7, NULL, 10) * 1024;
+    return strtoul(strstr(status, what) + strlen(what), NULL, 10) * 1024;
 }
 
 static void made(const char *call, size_t length, size_t freed, int error, const char *kind) {
-    unsigned long now = vm();
+    unsigned long now = held("VmSize:");
     say("%s length=%zu freed=%zu errno=%d kind=%s vm=%lu\n", call, length, freed, error, kind, now);
 }
 
@@ -156,6 +157,16 @@ static void *thread(void *length) {
     return NULL;
 }
 
+/* Writes to `length` bytes and answers what is in RAM then, as of a call that changes nothing of it. */
+static void touch(size_t length) {
+    char *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) _exit(95);
+    memset(memory, 1, length);
+    once(length);
+    say("%lu\n", held("VmRSS:"));
+    munmap(memory, length);
+}
+
 /* `count` threads at once: thread I makes 100 mappings of I + 1 times `length` bytes. */
 static void threads(size_t length, int count) {
     pthread_t started[64];
@@ -212,6 +223,7 @@ int main(void) {
         if (!strcmp(word, "calls")) all_calls();
         if (!strcmp(word, "once")) { pin(a); once(b); }
         if (!strcmp(word, "storm")) for (unsigned long i = 0; i < a; i++) once(b);
+        if (!strcmp(word, "touch")) touch(a);
         if (!strcmp(word, "threads")) threads(a, b);
         if (!strcmp(word, "forks")) forks(a);
         if (!strcmp(word, "names")) names(strchr(line, ':') + 1, a);

@@ -17,13 +17,15 @@ from memtap.taps import choice
 from .calling import Caller, Listener, build, calls_of, parsed
 
 THREADS = 8
+TOUCHED = 96 << 20  # bytes
 PAGE = os.sysconf("SC_PAGESIZE")
 ALL_CALLS = {"mmap", "munmap", "mremap", "brk", "shmat", "shmdt"}
 
 
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory):
-    """What bpftrace printed while a process made known calls, what these were, and a process left out."""
+    """What bpftrace printed while a process made known calls, what these were, a process left out, and one that wrote
+    to its memory."""
     program = build(tmp_path_factory.mktemp("calls"))
     before = os.environ.get("BPFTRACE_PERF_RB_PAGES")
     os.environ["BPFTRACE_PERF_RB_PAGES"] = "4096"  # the machine may be busy: nothing is to be lost here
@@ -33,16 +35,17 @@ def stream(tmp_path_factory):
         del os.environ["BPFTRACE_PERF_RB_PAGES"]
     else:
         os.environ["BPFTRACE_PERF_RB_PAGES"] = before
-    caller, threaded = Caller(program), Caller(program)
+    caller, threaded, touching = Caller(program), Caller(program), Caller(program)
     start = int(Path(f"/proc/{caller.pid}/stat").read_text().rpartition(")")[2].split()[19])
     expected = caller.tell("calls")
     left_out.tell("calls")
     threaded.tell(f"threads {PAGE} {THREADS}")
+    [resident] = touching.tell(f"touch {TOUCHED}")
     listener.settle(marker)
     text = listener.stop()
-    for process in (caller, threaded, marker, left_out):
+    for process in (caller, threaded, touching, marker, left_out):
         assert process.close() == 0
-    return text, caller.pid, expected, threaded.pid, left_out.pid, start
+    return text, caller.pid, expected, threaded.pid, left_out.pid, start, (touching.pid, int(resident))
 
 
 def test_the_native_parser_rejects_nothing_of_it(stream):
@@ -85,7 +88,7 @@ def test_threads_count_towards_their_process_under_their_own_names(stream):
 
 
 def test_a_process_is_known_by_its_start_and_its_owner(stream):
-    text, pid, *_, start = stream
+    text, pid, *_, start, _ = stream
     lines = re.findall(rb"(?m)^mmap: pid=%d, start=(\d+), uid=(\d+), cgroup=(\d+), " % pid, text)
     [(start_ns, uid, _)] = set(lines)
     ticks_a_second = os.sysconf("SC_CLK_TCK")
@@ -93,8 +96,24 @@ def test_a_process_is_known_by_its_start_and_its_owner(stream):
     assert int(uid) == os.getuid()
 
 
+def test_what_is_in_ram_is_what_the_kernel_says_but_for_what_its_cpus_have_not_added_up_yet(stream):
+    text, *_, (pid, expected) = stream
+    _, batch = parsed(text)
+    assert batch.resident
+    by_length = {
+        (call, length): held
+        for call, of, length, held in zip(batch.call, batch.pid, batch.length, batch.resident, strict=True)
+        if of == pid
+    }
+    full, empty = by_length[CALLS.index("mmap"), TOUCHED], by_length[CALLS.index("munmap"), TOUCHED]
+    cpus = os.cpu_count() or 1
+    slack = 3 * max(32, 2 * cpus) * cpus * PAGE  # three counters; a CPU adds its share once it is 32 pages or so
+    assert abs(full - expected) <= slack
+    assert abs(empty - (expected - TOUCHED)) <= slack
+
+
 def test_the_processes_left_out_are(stream):
-    text, *_, left_out, _ = stream
+    text, *_, left_out, _, _ = stream
     assert b"pid=%d," % left_out not in text
     assert b"pid=%d," % os.getpid() not in text
 

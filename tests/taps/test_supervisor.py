@@ -162,6 +162,13 @@ def test_the_death_of_memtap_takes_bpftrace_with_it(wait_until, alive):
         wait_until(lambda: not alive(pid))
 
 
+def test_a_tap_does_not_interrupt_those_it_watches(collect, wait_until):
+    collected = collect(shell("exec cat /proc/self/stat"))
+    wait_until(lambda: collected.text.endswith(b"\n"))
+    policy = int(collected.text.split(b"\n")[0].rpartition(b")")[2].split()[38])  # proc(5): field 41
+    assert policy == os.SCHED_BATCH
+
+
 def test_a_file_is_read_once_and_ends(collect, tmp_path):
     path = tmp_path / "trace.log"
     path.write_bytes(b"munmap: PID=1, process=a, time=2, length=3\n")
