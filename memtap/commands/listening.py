@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="answer requests for this host name too, such as a proxy's; may be repeated",
     )
+    parser.add_argument(
+        "--reader-store",
+        metavar="URL",
+        help="a mysql:// store again, by an account that can only read: the page and its API use it "
+        "(default: MEMTAP_READER_STORE, else --store)",
+    )
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
 
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from threading import Event
 
 from memtap.commands import listening
@@ -15,7 +15,8 @@ from memtap.errors import MemtapError
 from memtap.live import Live
 from memtap.status import Status, TapStatus
 from memtap.stopping import stop_on_signals
-from memtap.stores import default_url, open_store, store_url
+from memtap.stores import default_url, open_store, reader_url, store_url
+from memtap.stores.contract import Store
 from memtap.taps.choice import SPECS, choose
 from memtap.taps.tap import Tap
 
@@ -37,9 +38,12 @@ def run(args: argparse.Namespace) -> int:
     """Until SIGINT or SIGTERM, then within two seconds: the tap ended, what was read stored."""
     with stop_on_signals() as stop, closing(listening.listen(args)) as listener:
         tap = choose(args.tap, leave_out=(os.getpid(), *_server_pids(args.store)), say=_say)
-        with closing(open_store(_store(args.store, tap))) as store:
+        with (
+            closing(open_store(_store(args.store, tap))) as store,
+            _read_through(args.reader_store, store) as read_store,
+        ):
             store.migrate()
-            with closing(store.writer()) as writer, closing(store.reader()) as reader:
+            with closing(store.writer()) as writer, closing(read_store.reader()) as reader:
                 live = Live(tap, writer)
                 live.end_gone(reader)
                 page = listening.make_page(args, listener, reader, live.status, store.url)
@@ -76,6 +80,17 @@ def _store(argument: str | None, tap: Tap) -> str:
     if tap.recording and url == default_url():
         return url.removesuffix("memtap.duckdb") + "recording.duckdb"
     return url
+
+
+@contextmanager
+def _read_through(argument: str | None, store: Store) -> Iterator[Store]:
+    """The store as the page reads it: through an account of its own, where there is one."""
+    url = reader_url(argument)
+    if url is None:
+        yield store
+        return
+    with closing(open_store(url)) as read_store:
+        yield read_store
 
 
 def _greet(tap: Tap, url: str, address: str) -> None:

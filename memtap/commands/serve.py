@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from memtap.commands import listening
 from memtap.status import Status
 from memtap.stopping import stop_on_signals
-from memtap.stores import open_store, store_url
+from memtap.stores import open_store, reader_url, store_url
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     with (
         stop_on_signals() as stop,
         closing(listening.listen(args)) as listener,
-        closing(open_store(store_url(args.store))) as store,
+        closing(open_store(reader_url(args.reader_store) or store_url(args.store))) as store,
         closing(store.reader()) as reader,
     ):
         reader.version()  # a store that cannot be read is told here, not in the browser

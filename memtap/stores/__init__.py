@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memtap.stores.address import DuckDBAddress, MySQLAddress, default_url, parse, store_url
+from memtap.stores.address import DuckDBAddress, MySQLAddress, default_url, parse, reader_url, store_url
 
 if TYPE_CHECKING:
     from memtap.stores.contract import Store
 
-__all__ = ["default_url", "open_store", "store_url"]
+__all__ = ["default_url", "open_store", "reader_url", "store_url"]
 
 
 def open_store(url: str) -> Store:

@@ -13,6 +13,7 @@ FORMS = "duckdb:///PATH, mysql://USER@HOST:PORT/DATABASE or null://"
 DATABASE = "proyecto1"
 TLS_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_SSL = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key")
 _FILE_OPTIONS = ("unix_socket", "option_file", "tls_ca", "tls_cert", "tls_key")
 
 
@@ -78,6 +79,18 @@ def store_url(argument: str | None) -> str:
             " or the whole URL in a file (--store @PATH)"
         )
     return argument
+
+
+def reader_url(argument: str | None) -> str | None:
+    """The URL that a command's `--reader-store` means: the argument, else `MEMTAP_READER_STORE`, else None, the store
+    that is written. It is the same database through an account that can only read. Raises UsageError for another kind
+    of store, which has no accounts, and for a password in the argument."""
+    url = store_url(argument) if argument else os.environ.get("MEMTAP_READER_STORE")
+    if not url:
+        return None
+    if not isinstance(parse(url), MySQLAddress):
+        raise UsageError(f"--reader-store {without_password(url)!r}: only a mysql:// store has an account to read with")
+    return url
 
 
 def parse(url: str) -> Address:
@@ -148,6 +161,8 @@ def _mysql(url: str) -> MySQLAddress:
     database = unquote(parts.path.removeprefix("/")) or DATABASE
     if "/" in database or "\0" in database or len(database) > 64:
         raise UsageError(f"store {shown!r}: {database!r} is no database name; use mysql://USER@HOST:PORT/DATABASE")
+    # As option files and other clients spell them.
+    options = {name.replace("ssl_", "tls_") if name in _SSL else name: value for name, value in options.items()}
     mode = options.pop("tls_mode", "").upper()
     unknown = set(options) - set(_FILE_OPTIONS)
     if unknown:

@@ -28,7 +28,7 @@ def test_it_makes_the_schema_once_and_says_so(url: str) -> None:
 
 
 def test_the_query_that_it_shows_works(url: str, open_url: Callable[..., object]) -> None:
-    shown = init("--store", url).stdout.partition(":\n  ")[2]
+    shown = init("--store", url).stdout.rpartition(":\n  ")[2]
     assert shown.startswith("SELECT")
     with closing(open_store(url)) as store, closing(store.writer()) as writer, closing(store.reader()) as reader:
         number = writer.open_stream(STREAM).stream_no

@@ -367,26 +367,6 @@ class TestAccounts:
         with pytest.raises(StoreError, match=r"not_mine.*grant this account"):
             open_store(f"@{tmp_path / 'url'}").migrate()
 
-    def test_what_writing_and_reading_need_is_no_more_than_init_says(
-        self, mariadb: Server, database: str, user: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("MEMTAP_MYSQL_PASSWORD", "s3cr3t")
-        store = open_store(mariadb.url(database, user))
-        store.migrate()
-        mariadb.execute(f"REVOKE ALL ON {database}.* FROM 'taps'@'localhost'")
-        mariadb.execute(f"GRANT SELECT, INSERT, UPDATE, CREATE TEMPORARY TABLES ON {database}.* TO 'taps'@'localhost'")
-        calls = some_calls(2000)
-        with closing(store.writer()) as writer:
-            number = writer.open_stream(STREAM).stream_no
-            assert all(writer.write(number, batch) for batch in batches(calls))
-            writer.end_processes(number, [1], FIRST_US)
-        mariadb.execute(f"REVOKE INSERT, UPDATE, CREATE TEMPORARY TABLES ON {database}.* FROM 'taps'@'localhost'")
-        with closing(store.reader()) as reader:
-            assert sums(reader.processes(ended=None)) == counted(calls)
-            assert len(reader.calls(CallFilter(pid=1))) > 0
-        with pytest.raises(StoreError, match="CREATE TEMPORARY TABLES are enough to write"):
-            store.writer().open_stream(STREAM)
-
     def test_a_server_that_is_not_there_is_away(self, tmp_path: Path) -> None:
         with pytest.raises(StoreAway, match="start the server") as caught:
             open_store(f"mysql://me@localhost/x?unix_socket={tmp_path}/none").migrate()
@@ -440,37 +420,3 @@ class TestRogueServer:
                 unix_socket=str(server.path), user="me", local_infile=1, ssl_mode="DISABLED", read_timeout=2
             ).query("SELECT 1")
         assert b"the secret" in server.received
-
-
-class TestTLS:
-    @pytest.fixture
-    def certified(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
-        """A server with a certificate for localhost, and that certificate."""
-        folder = tmp_path_factory.mktemp("tls")
-        key, certificate = folder / "key.pem", folder / "cert.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-             "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        with private_server(f"--ssl-cert={certificate}", f"--ssl-key={key}") as server:
-            yield server, certificate
-
-    def test_a_certificate_that_nobody_vouches_for_is_refused(self, certified: tuple[Server, Path]) -> None:
-        server, _ = certified
-        with pytest.raises(StoreError, match="check tls_ca") as caught:
-            open_store(server.url("x") + "&tls_mode=VERIFY_IDENTITY").migrate()
-        assert not isinstance(caught.value, StoreAway)
-
-    def test_one_that_tls_ca_vouches_for_is_taken(self, certified: tuple[Server, Path]) -> None:
-        server, certificate = certified
-        store = open_store(server.url("x") + f"&tls_mode=VERIFY_IDENTITY&tls_ca={certificate}")
-        assert store.migrate()[1] == 2
-        with closing(store.writer()) as writer:
-            assert writer.write(writer.open_stream(STREAM).stream_no, one_batch(Call(1)))
-            encrypted = writer._session.rows("SHOW STATUS LIKE 'Ssl_cipher'")[0][1]  # type: ignore[attr-defined]
-        assert encrypted
-
-    def test_a_server_without_tls_is_refused_where_it_is_required(self, mysql_url: str) -> None:
-        with pytest.raises(StoreError, match="check tls_ca"):
-            open_store(mysql_url + "&tls_mode=VERIFY_IDENTITY").migrate()

@@ -41,10 +41,7 @@ _AWAY = CONNECTION_LOST | {
     3100,  # error on observer while running a hook: a replication group without quorum
     3101,
 }
-_GRANTS = (
-    "grant this account ALL on the database for `memtap init`; then SELECT, INSERT, UPDATE,"
-    " CREATE TEMPORARY TABLES are enough to write, SELECT to read"
-)
+_GRANTS = "grant this account what `memtap init` prints for the schema's owner, the loader or the reader"
 _ADVICE = {
     1044: _GRANTS,
     1045: "check the user, and the password in MEMTAP_MYSQL_PASSWORD or the option file",

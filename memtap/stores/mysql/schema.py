@@ -6,6 +6,10 @@ Names are VARBINARY: a comm is bytes, and every text collation ignores something
 
 from __future__ import annotations
 
+# Tables whose old rows go a partition at a time, and those whose old rows are deleted.
+PARTITIONED = ("events", "rollup_1s")
+AGED = ("batches", "losses", "processes", "names", "streams", "hosts")
+
 _VERSION_1 = (
     # Ids are handed out by row lock, not AUTO_INCREMENT: that leaves a gap for each transaction that fails.
     """

@@ -24,6 +24,7 @@ CONNECT_TIMEOUT_S = 10
 # Longer than any one statement waits: LOCK_WAIT_S for a row, and LOAD DATA of a batch takes well under a second.
 ANSWER_TIMEOUT_S = 60
 LOCK_WAIT_S = 10
+ENCRYPTED = ("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 
 LoadMethod = Literal["load data", "insert"]
 log = logging.getLogger(__name__)
@@ -40,6 +41,10 @@ class Session:
             self._connection = MySQLdb.connect(**_options(address, database=database, autocommit=autocommit))
         except MySQLdb.Error as error:
             raise meaning(error, self._url) from error
+        # The client library of MariaDB takes "required" for "wished for".
+        if address.tls_mode in ENCRYPTED and not self.rows("SHOW STATUS LIKE 'Ssl_cipher'")[0][1]:
+            self.close()
+            raise StoreError(f"store {self._url}: the server offers no TLS, and tls_mode is {address.tls_mode}")
         # Strict, so that a value which does not fit is an error and not another value.
         self.run(
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"

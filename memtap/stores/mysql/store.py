@@ -11,6 +11,7 @@ from memtap.errors import StoreAway, StoreError
 from memtap.stores import schema
 from memtap.stores.address import MySQLAddress
 from memtap.stores.contract import Maintenance, Retention
+from memtap.stores.mysql import accounts
 from memtap.stores.mysql.errors import DUPLICATE_COLUMN, NO_SUCH_DATABASE, NO_SUCH_TABLE, code_of
 from memtap.stores.mysql.reader import MySQLReader
 from memtap.stores.mysql.schema import MIGRATIONS, VERSION, VERSIONS_TABLE
@@ -50,6 +51,17 @@ class MySQLStore:
     def maintain(self, retention: Retention, now_us: int) -> Maintenance:
         del retention, now_us
         return Maintenance()
+
+    def create_accounts(self, host: str, folder: Path) -> list[Path]:
+        """Make the schema owner's, the loader's and the reader's account: see `accounts.create`."""
+        address = self._address
+        given = {"host": address.host, "port": address.port or "", "socket": address.unix_socket}
+        where = "".join(f"{name} = {value}\n" for name, value in given.items() if value)
+        session = Session(address)
+        try:
+            return accounts.create(session.run, address.database, host, folder, where)
+        finally:
+            session.close()
 
     def server_pids(self) -> tuple[int, ...]:
         if not self._address.is_local:
