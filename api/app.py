@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -14,26 +14,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from memtap.api import openapi
 from memtap.api import parameters as p
 from memtap.api.access import Access
 from memtap.api.authentication import Authentication
-from memtap.api.calls import calls
 from memtap.api.encoding import dumps
 from memtap.api.frontend import Frontend
 from memtap.api.gate import Gate
 from memtap.api.headers import SecurityHeaders
-from memtap.api.history import history
 from memtap.api.live import Live
 from memtap.api.login import LoginPage
-from memtap.api.losses import losses
 from memtap.api.metrics import Metrics
 from memtap.api.problems import Problem, failure_answer, problem_answer
-from memtap.api.processes import obtener_procesos, process, processes
 from memtap.api.pulse import Pulse
+from memtap.api.resources import RESOURCES, Resource
 from memtap.api.snapshots import Snapshots
-from memtap.api.totals import totals
 from memtap.errors import StoreError
-from memtap.native import CALLS
 
 if TYPE_CHECKING:
     from memtap.api.moment import Moment
@@ -44,8 +40,6 @@ if TYPE_CHECKING:
 SETTLE_S = 0.4  # for reads of the store that are under way when the server stops
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-WINDOW = {"from_us": p.integer(0, p.MAX_US), "to_us": p.integer(0, p.MAX_US)}
 
 
 def create_app(reader: Reader, status: Callable[[], Status], settings: Settings) -> Starlette:
@@ -59,6 +53,7 @@ def create_app(reader: Reader, status: Callable[[], Status], settings: Settings)
     live = Live(pulse, settings)
     access = Access(settings)
     login = LoginPage(access)
+    described = openapi.document(RESOURCES)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -75,7 +70,7 @@ def create_app(reader: Reader, status: Callable[[], Status], settings: Settings)
             Route("/login", login.exchange, methods=["GET", "POST"]),
             Route("/login.css", login.stylesheet),
             *_store_routes(snapshots),
-            *_state_routes(pulse, live),
+            *_state_routes(pulse, live, described),
             Route("/metrics", Metrics(snapshots, status).endpoint),
             Route("/api/{rest:path}", _not_found),
             Mount("/", Frontend()),
@@ -93,6 +88,7 @@ def create_app(reader: Reader, status: Callable[[], Status], settings: Settings)
         },
         lifespan=lifespan,
     )
+    app.state.openapi = described
     app.state.live = live
     app.state.snapshots = snapshots
     app.state.access = access
@@ -107,60 +103,25 @@ def one_time_code(app: Starlette) -> str:
 
 def _store_routes(snapshots: Snapshots) -> list[Route]:
     """Answers that depend on the store and the query alone: cached, with an ETag."""
-
-    def route(path: str, document: Callable[..., object], known: Mapping[str, p.Parameter]) -> Route:
-        return Route(path, _cached(snapshots, document, known))
-
-    return [
-        route("/api/ObtenerProcesos", obtener_procesos, {}),
-        route(
-            "/api/v1/processes",
-            processes,
-            {
-                "ended": p.choice({"false": False, "true": True, "all": None}),
-                "limit": p.integer(1, 1_000_000),
-            },
-        ),
-        route("/api/v1/processes/{process_id}", process, {}),
-        route(
-            "/api/v1/calls",
-            calls,
-            {
-                "limit": p.integer(1, 1000),
-                "before": p.cursor(),
-                "after": p.cursor(),
-                "pid": p.integer(0, p.MAX_PID),
-                "process_id": p.integer(0, p.MAX_ID),
-                "process_name": p.comm(),
-                "call": p.one_of(CALLS),
-                "failed": p.choice({"true": True, "false": False}),
-                **WINDOW,
-                "min_length": p.integer(0, p.MAX_LENGTH),
-            },
-        ),
-        route("/api/v1/totals", totals, WINDOW),
-        route("/api/v1/history", history, WINDOW),
-        route("/api/v1/losses", losses, {}),
-    ]
+    return [Route(resource.path, _cached(snapshots, resource)) for resource in RESOURCES]
 
 
-def _cached(snapshots: Snapshots, document: Callable[..., object], known: Mapping[str, p.Parameter]) -> Endpoint:
-    in_path = {"process_id": p.integer(0, p.MAX_ID)}
-
+def _cached(snapshots: Snapshots, resource: Resource) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        values = p.read_query(request.query_params.multi_items(), known)
-        values |= p.read_query(request.path_params.items(), in_path)
+        values = p.read_query(request.query_params.multi_items(), resource.parameters, resource.required)
+        values |= p.read_query(request.path_params.items(), resource.in_path)
+        named = {resource.renamed.get(name, name): value for name, value in values.items()}
 
         def serialised(moment: Moment) -> bytes:
-            return dumps(document(moment, **values))
+            return dumps(resource.document(moment, **named))
 
-        key = (document.__name__, tuple(sorted(values.items())))
+        key = (resource.path, tuple(sorted(named.items())))
         return await snapshots.response(request, key, serialised)
 
     return endpoint
 
 
-def _state_routes(pulse: Pulse, live: Live) -> list[Route]:
+def _state_routes(pulse: Pulse, live: Live, described: bytes) -> list[Route]:
     """Answers that change with every second."""
 
     async def status(request: Request) -> Response:
@@ -174,7 +135,12 @@ def _state_routes(pulse: Pulse, live: Live) -> list[Route]:
         known = pulse.health()
         return Response(dumps(known), 200 if known["ok"] else 503, media_type="application/json")
 
+    async def description(request: Request) -> Response:
+        p.read_query(request.query_params.multi_items(), {})
+        return Response(described, media_type="application/json")
+
     return [
+        Route("/api/v1/openapi.json", description),
         Route("/api/v1/status", status),
         Route("/api/v1/live", live.endpoint),
         Route("/api/v1/health", health),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+from errno import errorcode
 from typing import TYPE_CHECKING
 
 from memtap.api.parameters import cursor_text
@@ -28,6 +28,9 @@ def calls(
     from_us: int | None = None,
     to_us: int | None = None,
     min_length: int | None = None,
+    max_length: int | None = None,
+    kind: str | None = None,
+    errno: int | None = None,
 ) -> dict[str, object]:
     """A page. `older` leads to what came before it, `newer` to what came since; null: nothing there."""
     if before is not None and after is not None:
@@ -47,6 +50,9 @@ def calls(
         from_us=from_us,
         to_us=to_us,
         min_length=min_length,
+        max_length=max_length,
+        kind=kind,
+        errno=errno,
     )
     # One more than asked for tells whether there is an older page.
     rows = moment.reader.calls(where, before=before, after=after, limit=limit + 1)
@@ -77,7 +83,7 @@ def calls(
 
 def error_name(number: int | None) -> str | None:
     """What errno(3) calls it; None where the call was granted, or nobody said what came of it."""
-    return errno.errorcode.get(number, f"errno {number}") if number else None
+    return errorcode.get(number, f"errno {number}") if number else None
 
 
 def _cursor(row: CallRow) -> tuple[int, int]:

@@ -53,21 +53,30 @@ class Exactness:
         at = bisect_left(self._ends, first_us)
         return at == len(self._spans) or (last_us is not None and last_us < self._spans[at][0])
 
-    def of(self, process: ProcessRow) -> bool:
-        """Whether a process's requested, released and balance are exact."""
-        if process.ended_us is None:
-            return self.within(process.first_us, None)
-        return self.within(process.first_us, max(process.last_us, process.ended_us))
+    def of(self, process: ProcessRow, window: Span | None = None) -> bool:
+        """Whether a process's requested, released and balance are exact, since the beginning or in [from, to)."""
+        first_us = process.first_us
+        last_us = None if process.ended_us is None else max(process.last_us, process.ended_us)
+        if window is not None:
+            first_us = max(first_us, window[0])
+            last_us = window[1] - 1 if last_us is None else min(last_us, window[1] - 1)
+        return self.within(first_us, last_us)
 
 
-def span(loss: Loss) -> Span:
-    """When the calls of this loss were made."""
+def lost_span(loss: Loss) -> Span:
+    """When the calls of this loss were made, as far as it says itself."""
     first_us = loss.time_us
     if gap := _GAP.search(loss.detail):
         first_us = min(first_us, _microseconds(gap[1]))
     elif dropped := _DROPPED.search(loss.detail):
         first_us = min(first_us, int(dropped[1]))
-    return max(0, first_us - MARGIN_US), loss.time_us + MARGIN_US
+    return first_us, loss.time_us
+
+
+def span(loss: Loss) -> Span:
+    """When the calls of this loss were made, with the time that a line may be on its way."""
+    first_us, last_us = lost_span(loss)
+    return max(0, first_us - MARGIN_US), last_us + MARGIN_US
 
 
 def _microseconds(utc: str) -> int:

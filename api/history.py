@@ -1,8 +1,8 @@
-"""Activity second by second."""
+"""Activity step by step."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from memtap.api.encoding import exact_all
 from memtap.api.problems import Problem
@@ -11,40 +11,89 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from memtap.api.moment import Moment
+    from memtap.stores.contract import Reader
 
 SECOND_US = 1_000_000
 HOUR_S = 3600
-LONGEST_S = 86_400  # of one answer: a day of seconds is about 3 MB
+MOST_STEPS = 86_400  # of one answer: a day of seconds is about 3 MB
 
 
-def history(moment: Moment, *, from_us: int | None = None, to_us: int | None = None) -> dict[str, object]:
-    """All processes in [from_us, to_us), whole seconds; absent bounds mean the last hour there is."""
-    if to_us is None:
-        to_us = (moment.totals.last_us or 0) + 1
-    if from_us is None:
-        from_us = max(0, to_us - HOUR_S * SECOND_US)
-    from_us, to_us = whole_seconds(from_us, to_us)
-    if to_us - from_us > LONGEST_S * SECOND_US:
+class Step(NamedTuple):
+    """What happened from `second` on. Bytes and calls."""
+
+    second: int  # since the epoch
+    requested: int
+    released: int
+    requests: int
+    releases: int
+    failed: int | None = None
+
+
+def history(
+    moment: Moment,
+    *,
+    from_us: int | None = None,
+    to_us: int | None = None,
+    step: int = 1,
+    process_id: int | None = None,
+) -> dict[str, object]:
+    """All processes in [from_us, to_us), whole steps; absent bounds mean the last hour there is."""
+    from_us, to_us = window_or_last_hour(moment, from_us, to_us)
+    step_us = step * SECOND_US
+    from_us, to_us = from_us // step_us * step_us, -(-to_us // step_us) * step_us
+    if to_us - from_us > MOST_STEPS * step_us:
         raise Problem(
             400,
             "window too long",
             parameter="from_us",
             value=str(from_us),
-            allowed=f"at most {LONGEST_S} seconds before to_us",
+            allowed=f"at most {MOST_STEPS * step} seconds before to_us, or a longer step",
         )
     return {
         "window": {"from_us": from_us, "to_us": to_us},
-        "columns": history_columns(moment.reader.history(None, from_us, to_us)),
+        "step": step,
+        "columns": history_columns(
+            steps(moment.reader, process_id, from_us, to_us, step), knows_failed=moment.failed is not None
+        ),
     }
 
 
-def history_columns(rows: Sequence[tuple[int, int, int, int, int]]) -> dict[str, Sequence[object]]:
+def steps(reader: Reader, process_id: int | None, from_us: int, to_us: int, step: int) -> list[Step]:
+    """Of [from_us, to_us), which are multiples of `step` seconds; those without a call are left out."""
+    seconds = (Step(*row) for row in reader.history(process_id, from_us, to_us))
+    return list(seconds) if step == 1 else list(_summed(seconds, step))
+
+
+def _summed(seconds: Iterable[Step], step: int) -> Iterable[Step]:
+    now: Step | None = None
+    for row in seconds:
+        at = row.second // step * step
+        if now is None or now.second != at:
+            if now is not None:
+                yield now
+            now = row._replace(second=at)
+        else:
+            now = Step(
+                at,
+                now.requested + row.requested,
+                now.released + row.released,
+                now.requests + row.requests,
+                now.releases + row.releases,
+                None if row.failed is None else (now.failed or 0) + row.failed,
+            )
+    if now is not None:
+        yield now
+
+
+def history_columns(rows: Sequence[Step], *, knows_failed: bool) -> dict[str, Sequence[object]]:
+    """`knows_failed`: a tap has said what came of calls."""
     return {
-        "second": [row[0] for row in rows],
-        "requested": exact_all(row[1] for row in rows),
-        "released": exact_all(row[2] for row in rows),
-        "requests": [row[3] for row in rows],
-        "releases": [row[4] for row in rows],
+        "second": [row.second for row in rows],
+        "requested": exact_all(row.requested for row in rows),
+        "released": exact_all(row.released for row in rows),
+        "requests": [row.requests for row in rows],
+        "releases": [row.releases for row in rows],
+        "failed": [row.failed if knows_failed else None for row in rows],
     }
 
 
@@ -55,6 +104,15 @@ def held_columns(
     held = {second: (vm, resident) for second, vm, resident in rows}
     known = [held.get(second, (None, None)) for second in seconds]
     return {"vm": [vm for vm, _ in known], "resident": [resident for _, resident in known]}
+
+
+def window_or_last_hour(moment: Moment, from_us: int | None, to_us: int | None) -> tuple[int, int]:
+    """The window widened to whole seconds; an absent end is the newest call's, an absent beginning an hour before."""
+    if to_us is None:
+        to_us = (moment.totals.last_us or 0) + 1
+    if from_us is None:
+        from_us = max(0, to_us - HOUR_S * SECOND_US)
+    return whole_seconds(from_us, to_us)
 
 
 def whole_seconds(from_us: int, to_us: int) -> tuple[int, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from memtap.api import owners
 from memtap.api.exactness import LOSSES_READ, Exactness
-from memtap.stores.contract import Account, Host, ProcessRow, Reader, Totals
+from memtap.stores.contract import Account, Host, Loss, ProcessRow, Reader, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,9 +58,14 @@ class Moment:
         return self.totals.failed or failed_of(self.processes)
 
     @property
+    def losses(self) -> list[Loss]:
+        """The newest LOSSES_READ, newest first."""
+        return self._once("losses", lambda: self.reader.losses(limit=LOSSES_READ))
+
+    @property
     def exactness(self) -> Exactness:
         """Which sums a loss has touched."""
-        return self._once("exactness", lambda: Exactness(self.reader.losses(limit=LOSSES_READ)))
+        return self._once("exactness", lambda: Exactness(self.losses))
 
     @property
     def account(self) -> Account:
@@ -74,6 +80,19 @@ class Moment:
         """The machine a page is headed with: the one with the newest calls, rather one whose memory is known."""
         known = [host for host in self.hosts if host.memory_bytes]
         return (known or self.hosts or [UNKNOWN_HOST])[0]
+
+    def user(self, row: ProcessRow) -> str | None:
+        """The name of a process's user, where it is one of this machine's."""
+        if row.uid is None or not owners.is_here(row.host):
+            return None
+        return owners.user_name(row.uid)
+
+    def cgroup_path(self, row: ProcessRow) -> str | None:
+        """The path of a process's cgroup, where it is one of this machine's since it was started."""
+        boot_id = next((host.boot_id for host in self.hosts if host.name == row.host), "")
+        if not row.cgroup or not owners.is_this_boot(row.host, boot_id):
+            return None
+        return owners.cgroup_path(row.cgroup)
 
     def memory_bytes(self, host: str) -> int:
         """Total memory of a host by name; 0 where nobody knows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memtap.api.problems import Problem
 from memtap.names import parse
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
 _DIGITS = re.compile(r"[0-9]{1,20}", re.ASCII)
 _CURSOR = re.compile(r"([0-9]{1,20})-([0-9]{1,20})", re.ASCII)
+_CURSOR_SCHEMA = "^[0-9]{1,20}-[0-9]{1,20}$"
+_SPAN = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?", re.ASCII)
 _COMM_BYTES = 15
+
+Schema = dict[str, Any]
+"""A JSON Schema."""
+
+Span = tuple[int, int | None]
+"""A moment (t, None) or a window (from, to), microseconds since the epoch."""
+
 MAX_ID = 2**63 - 1  # what both databases keep in a signed 64-bit integer
 MAX_US = 2**63 - 1
 MAX_PID = 2**32 - 1
@@ -27,9 +36,11 @@ class Parameter:
 
     read: Callable[[str], object]  # raises ValueError for what is not allowed
     allowed: str
+    schema: Schema  # the same for the OpenAPI document
+    what: str = ""  # a sentence for its reader
 
 
-def integer(low: int, high: int) -> Parameter:
+def integer(low: int, high: int, what: str = "") -> Parameter:
     def read(text: str) -> int:
         if not _DIGITS.fullmatch(text):
             raise ValueError(text)
@@ -38,23 +49,23 @@ def integer(low: int, high: int) -> Parameter:
             raise ValueError(text)
         return number
 
-    return Parameter(read, f"{low} to {high}")
+    return Parameter(read, f"{low} to {high}", {"type": "integer", "minimum": low, "maximum": high}, what)
 
 
-def choice(values: Mapping[str, object]) -> Parameter:
+def choice(values: Mapping[str, object], what: str = "") -> Parameter:
     def read(text: str) -> object:
         if text not in values:
             raise ValueError(text)
         return values[text]
 
-    return Parameter(read, ", ".join(values))
+    return Parameter(read, ", ".join(values), {"type": "string", "enum": list(values)}, what)
 
 
-def one_of(words: Sequence[str]) -> Parameter:
-    return choice({word: word for word in words})
+def one_of(words: Sequence[str], what: str = "") -> Parameter:
+    return choice({word: word for word in words}, what)
 
 
-def comm() -> Parameter:
+def comm(what: str = "") -> Parameter:
     """A process name as answers show it, back to its bytes."""
 
     def read(text: str) -> bytes:
@@ -66,10 +77,11 @@ def comm() -> Parameter:
             raise ValueError(text)
         return name
 
-    return Parameter(read, r"a process_name as answers show it, at most 15 bytes; escapes are \\ \n \t \r \xff \u202e")
+    allowed = r"a process_name as answers show it, at most 15 bytes; escapes are \\ \n \t \r \xff \u202e"
+    return Parameter(read, allowed, {"type": "string"}, what)
 
 
-def cursor() -> Parameter:
+def cursor(what: str = "") -> Parameter:
     """(time in microseconds, id) of a call."""
 
     def read(text: str) -> tuple[int, int]:
@@ -81,15 +93,40 @@ def cursor() -> Parameter:
             raise ValueError(text)
         return time_us, call_id
 
-    return Parameter(read, "'older' or 'newer' of an earlier answer")
+    return Parameter(
+        read, "'older' or 'newer' of an earlier answer", {"type": "string", "pattern": _CURSOR_SCHEMA}, what
+    )
+
+
+def span(what: str = "") -> Parameter:
+    """A moment, or a window as two moments with a hyphen between; in microseconds, and the window is not empty."""
+
+    def read(text: str) -> Span:
+        match = _SPAN.fullmatch(text)
+        if match is None:
+            raise ValueError(text)
+        first_us = int(match[1])
+        last_us = None if match[2] is None else int(match[2])
+        if max(first_us, last_us or 0) > MAX_US or (last_us is not None and last_us <= first_us):
+            raise ValueError(text)
+        return first_us, last_us
+
+    return Parameter(
+        read,
+        "a time in microseconds since the epoch, or two of them, the earlier first, with a hyphen between",
+        {"type": "string", "pattern": "^[0-9]{1,19}(-[0-9]{1,19})?$"},
+        what,
+    )
 
 
 def cursor_text(time_us: int, call_id: int) -> str:
     return f"{time_us}-{call_id}"
 
 
-def read_query(items: Iterable[tuple[str, str]], known: Mapping[str, Parameter]) -> dict[str, object]:
-    """The values of a query's parameters by name. Unknown and repeated ones are refused."""
+def read_query(
+    items: Iterable[tuple[str, str]], known: Mapping[str, Parameter], required: Iterable[str] = ()
+) -> dict[str, object]:
+    """The values of a query's parameters by name. Unknown, repeated and missing ones are refused."""
     values: dict[str, object] = {}
     for name, text in items:
         parameter = known.get(name)
@@ -107,4 +144,7 @@ def read_query(items: Iterable[tuple[str, str]], known: Mapping[str, Parameter])
             values[name] = parameter.read(text)
         except ValueError:
             raise Problem(400, "value not allowed", parameter=name, value=text, allowed=parameter.allowed) from None
+    for name in required:
+        if name not in values:
+            raise Problem(400, "parameter missing", parameter=name, allowed=known[name].allowed)
     return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memtap.api.encoding import exact, exact_all, exact_or_null
-from memtap.api.history import HOUR_S, SECOND_US, held_columns, history_columns
+from memtap.api.history import HOUR_S, SECOND_US, held_columns, history_columns, steps, whole_seconds
 from memtap.api.problems import Problem
 from memtap.names import display
 
@@ -52,17 +52,33 @@ def obtener_procesos(moment: Moment) -> list[dict[str, object]]:
     ]
 
 
-def processes(moment: Moment, *, ended: bool | None = False, limit: int | None = None) -> dict[str, object]:
-    """Columns, most balance first. `ended`: False for those not known to have ended, None for all."""
-    rows = [row for row in moment.processes if ended is None or (row.ended_us is not None) is ended]
+def processes(
+    moment: Moment,
+    *,
+    ended: bool | None = False,
+    limit: int | None = None,
+    from_us: int | None = None,
+    to_us: int | None = None,
+) -> dict[str, object]:
+    """Columns, most balance first. `ended`: False for those not known to have ended, None for all.
+
+    With a window, those that made a call in it, their sums within it, and what they hold now."""
+    everyone, window = moment.processes, None
+    if from_us is not None or to_us is not None:
+        last_us = moment.totals.last_us or 0
+        window = whole_seconds(from_us or 0, last_us + 1 if to_us is None else to_us)
+        everyone = sorted(moment.reader.window(*window), key=lambda row: (-row.balance, row.id))
+    rows = [row for row in everyone if ended is None or (row.ended_us is not None) is ended]
     shown = rows[:limit]
+    requested_all = moment.requested_all if window is None else sum(row.requested for row in everyone)
     return {
         "version": moment.version,
+        "window": dict(zip(("from_us", "to_us"), window or (None, None), strict=True)),
         "memory_bytes": moment.host.memory_bytes,
-        "requested_all": exact(moment.requested_all),
+        "requested_all": exact(requested_all),
         "count": len(shown),
         "total": len(rows),
-        "columns": process_columns(moment, shown),
+        "columns": process_columns(moment, shown, requested_all, window),
     }
 
 
@@ -79,17 +95,42 @@ def process(moment: Moment, *, process_id: int) -> dict[str, object]:
         )
     to_us = (row.last_us // SECOND_US + 1) * SECOND_US
     from_us = max(0, to_us - HOUR_S * SECOND_US)
-    activity = moment.reader.history(process_id, from_us, to_us)
+    activity = steps(moment.reader, process_id, from_us, to_us, 1)
     held = moment.reader.held(process_id, from_us, to_us)
-    columns = process_columns(moment, [row])
+    columns = process_columns(moment, [row], moment.requested_all)
     return {
         **{name: column[0] for name, column in columns.items()},
-        "history": history_columns(activity) | held_columns([second for second, *_ in activity], held),
+        "parent_id": _parent_id(moment, row),
+        "cgroup_path": moment.cgroup_path(row),
+        "history": history_columns(activity, knows_failed=row.uid is not None)
+        | held_columns([step.second for step in activity], held),
     }
 
 
-def process_columns(moment: Moment, rows: Sequence[ProcessRow]) -> dict[str, Sequence[object]]:
-    requested_all = moment.requested_all
+def _parent_id(moment: Moment, row: ProcessRow) -> int | None:
+    """Of the process that had the parent's pid when this one began; None where memtap never saw it."""
+    if not row.parent:
+        return None
+    older = (
+        other
+        for other in moment.processes
+        if other.pid == row.parent
+        and other.host == row.host
+        and other.start_us <= row.start_us
+        and other.id != row.id
+        and (other.ended_us is None or other.ended_us >= row.first_us)
+    )
+    parent = max(older, key=lambda other: other.start_us, default=None)
+    return None if parent is None else parent.id
+
+
+def process_columns(
+    moment: Moment,
+    rows: Sequence[ProcessRow],
+    requested_all: int,
+    window: tuple[int, int] | None = None,
+) -> dict[str, Sequence[object]]:
+    """`requested_all`: what a share is a share of. `window`: that of the rows' sums; None: since the beginning."""
     memory = _memory_by_host(moment, rows)
     return {
         "id": [row.id for row in rows],
@@ -103,13 +144,14 @@ def process_columns(moment: Moment, rows: Sequence[ProcessRow]) -> dict[str, Seq
         "requests": [row.requests for row in rows],
         "releases": [row.releases for row in rows],
         "failed": [failed_calls(row) for row in rows],
-        "exact": [moment.exactness.of(row) for row in rows],
+        "exact": [moment.exactness.of(row, window) for row in rows],
         "first_us": [row.first_us for row in rows],
         "last_us": [row.last_us for row in rows],
         "ended_us": [row.ended_us for row in rows],
         "vm": [exact_or_null(row.vm) for row in rows],
         "resident": [exact_or_null(row.resident) for row in rows],
         "uid": [row.uid for row in rows],
+        "user": [moment.user(row) for row in rows],
         "cgroup": [row.cgroup for row in rows],
         "parent": [row.parent for row in rows],
         "host": [row.host for row in rows],

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
+import orjson
 import pytest
 from counted import STREAM, WideCall, batches, some_wide_calls
 
@@ -134,8 +138,8 @@ class Writer:
         self._number += 1
         self._ordinal += len(batch)
 
-    def end(self, *pids: int) -> None:
-        self._writer.end_processes(self._stream, pids, FIRST_US + 10**9)
+    def end(self, *pids: int, at_us: int = FIRST_US + 10**9) -> None:
+        self._writer.end_processes(self._stream, pids, at_us)
 
     def close(self) -> None:
         self._writer.close()
@@ -209,7 +213,15 @@ class Site:
     def client(self, **options: Any) -> httpx.Client:
         """One that knows the token. There is no TLS here, and loading certificates takes its time."""
         headers = {"Authorization": f"Bearer {TOKEN}"}
+        options.setdefault("event_hooks", {"response": [self.described]})
         return httpx.Client(base_url=self.settings.address, headers=headers, timeout=20, verify=False, **options)
+
+    def described(self, answer: httpx.Response) -> None:
+        """Every answer of every test is as the OpenAPI document says."""
+        if answer.headers.get("content-type") == "text/event-stream; charset=utf-8":
+            return  # it would be read to its end
+        answer.read()
+        Described.of(self.app).check(answer)
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON of a GET that must succeed."""
@@ -217,6 +229,47 @@ class Site:
             answer = client.get(path, params=query)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+
+class Described:
+    """An application's OpenAPI document, as a judge of its answers."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self.components = {"components": document["components"]}
+        self._paths = {
+            re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))): operations
+            for path, operations in document["paths"].items()
+        }
+        self._judges: dict[str, Any] = {}
+
+    @staticmethod
+    @cache
+    def of(app: Any) -> Described:
+        return Described(orjson.loads(app.state.openapi))
+
+    def operation(self, path: str) -> dict[str, Any] | None:
+        return next((one["get"] for pattern, one in self._paths.items() if pattern.fullmatch(path)), None)
+
+    def check(self, answer: httpx.Response) -> None:
+        operation = self.operation(answer.request.url.path)
+        if operation is None:
+            return
+        status = str(answer.status_code)
+        assert status in operation["responses"], f"{answer.request.url}: undocumented status {status}"
+        if not answer.content:
+            return
+        content = operation["responses"][status].get("content", {})
+        media_type = answer.headers["content-type"]
+        assert media_type in content, f"{answer.request.url}: undocumented media type {media_type}"
+        if media_type == "application/json":
+            self.judge(content[media_type]["schema"]).validate(answer.json())
+
+    def judge(self, schema: dict[str, Any]) -> Any:
+        key = str(schema)
+        if key not in self._judges:
+            self._judges[key] = jsonschema_rs.validator_for({**self.components, **schema})
+        return self._judges[key]
 
 
 Serve = Callable[..., Site]

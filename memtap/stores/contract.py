@@ -96,6 +96,9 @@ class CallFilter:
     from_us: int | None = None  # inclusive
     to_us: int | None = None  # exclusive
     min_length: int | None = None  # bytes, inclusive
+    max_length: int | None = None  # bytes, inclusive
+    kind: str | None = None  # of mapping: one of memtap.native.KINDS
+    errno: int | None = None  # only calls that failed so; 0: only those known to have been granted
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,12 +229,23 @@ class SqlReader(ABC):
             out.rare = True
         elif where.failed is not None:
             out.add("COALESCE(e.errno, 0) = 0")
+        if where.errno is not None:
+            out.add("e.errno = ?", where.errno)
+            if where.errno:
+                out.seconds.add("failed > 0")
+                out.rare = True
+        if where.kind is not None:
+            if where.kind not in KINDS:
+                return None
+            out.add("e.kind = ?", KINDS.index(where.kind))
         if where.from_us is not None:
             out.add_first(where.from_us)
         if where.to_us is not None:
             out.add_last(where.to_us - 1)
         if where.min_length is not None:
             out.add_least("e.length", where.min_length)
+        if where.max_length is not None:
+            out.add_most("e.length", where.max_length)
         return out
 
     def _process_ids(self, where: CallFilter) -> list[int]:

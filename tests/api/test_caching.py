@@ -93,7 +93,7 @@ def test_the_etag_of_another_server_over_the_same_store_is_not_taken(serve, made
 
 
 def test_a_long_answer_is_compressed_for_those_who_take_it(site):
-    with site.client() as client:
+    with site.client(event_hooks={}) as client:
         plain = client.get("/api/v1/calls", headers={"Accept-Encoding": "identity"})
         refused = client.get("/api/v1/calls", headers={"Accept-Encoding": "gzip;q=0, identity"})
         with client.stream("GET", "/api/v1/calls", headers={"Accept-Encoding": "br, gzip"}) as packed:

@@ -100,7 +100,7 @@ def test_a_bearer_header_is_enough(site, protected):
     with site.client() as client:
         for path in protected:
             with client.stream("GET", path) as answer:
-                assert answer.status_code in (200, 404), path
+                assert answer.status_code in (200, 400, 404), path  # 400: it lacks a parameter
 
 
 @pytest.mark.parametrize("path", ["/", "/login"])

@@ -1,0 +1,343 @@
+"""JSON Schemas of what the API answers, for its OpenAPI document: the tests hold every answer against them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memtap.native import CALLS, KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Schema = dict[str, Any]
+
+_TIME = "microseconds since the epoch"
+
+
+def integer(what: str = "") -> Schema:
+    """Of any size: sums of bytes pass 2^64."""
+    return _said({"type": "integer"}, what)
+
+
+def count(what: str = "") -> Schema:
+    return _said({"type": "integer", "minimum": 0}, what)
+
+
+def number(what: str = "") -> Schema:
+    return _said({"type": "number"}, what)
+
+
+def text(what: str = "") -> Schema:
+    return _said({"type": "string"}, what)
+
+
+def boolean(what: str = "") -> Schema:
+    return _said({"type": "boolean"}, what)
+
+
+def one_of(words: Iterable[str], what: str = "") -> Schema:
+    return _said({"type": "string", "enum": list(words)}, what)
+
+
+def or_null(schema: Schema) -> Schema:
+    if "enum" in schema:
+        return {**schema, "type": [schema["type"], "null"], "enum": [*schema["enum"], None]}
+    if "type" in schema:
+        return {**schema, "type": [schema["type"], "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def array(items: Schema, what: str = "") -> Schema:
+    return _said({"type": "array", "items": items}, what)
+
+
+def of(what: str = "", /, *, optional: Iterable[str] = (), **properties: Schema) -> Schema:
+    """An object with these properties and no others."""
+    left_out = set(optional)
+    return _said(
+        {
+            "type": "object",
+            "properties": properties,
+            "required": [name for name in properties if name not in left_out],
+            "additionalProperties": False,
+        },
+        what,
+    )
+
+
+def mapping(values: Schema, what: str = "") -> Schema:
+    return _said({"type": "object", "additionalProperties": values}, what)
+
+
+def columns(what: str = "", /, *, optional: Iterable[str] = (), **cells: Schema) -> Schema:
+    """Arrays of one length, one a column."""
+    arrays = {name: {"type": "array", "items": _bare(cell), **_description(cell)} for name, cell in cells.items()}
+    return of(what or "arrays of one length", optional=optional, **arrays)
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _said(schema: Schema, what: str) -> Schema:
+    return {**schema, "description": what} if what else schema
+
+
+def _description(schema: Schema) -> Schema:
+    return {"description": schema["description"]} if "description" in schema else {}
+
+
+def _bare(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != "description"}
+
+
+_NAME = text("a name as text from which its bytes can be told again: `\\\\`, `\\n`, `\\xff`, `\\u202e` are escapes")
+_SHARE = number("0 to 1")
+_EXACT = boolean("no loss has touched the sums")
+
+_PROCESS = {
+    "id": count("the store's number for the process; stays the same"),
+    "pid": count(),
+    "process_name": _NAME,
+    "balance": integer("bytes: requested - released"),
+    "requested": count("bytes"),
+    "released": count("bytes"),
+    "share": number("0 to 1: requested of what all processes requested"),
+    "percentage": or_null(number("balance in percent of the host's memory; null where that is not known")),
+    "requests": count("calls"),
+    "releases": count("calls"),
+    "failed": or_null(count("calls; null where no tap has said")),
+    "exact": _EXACT,
+    "first_us": count(_TIME),
+    "last_us": count(_TIME),
+    "ended_us": or_null(count(_TIME)),
+    "vm": or_null(count("bytes, the kernel's own count as of the latest call; null where no tap has said")),
+    "resident": or_null(count("bytes in RAM")),
+    "uid": or_null(count()),
+    "user": or_null(text("the name of uid, where it is one of this machine's")),
+    "cgroup": or_null(count("id")),
+    "parent": or_null(count("pid")),
+    "host": text(),
+}
+
+_HISTORY = {
+    "second": count("the step's first second, since the epoch; steps without a call are left out"),
+    "requested": count("bytes"),
+    "released": count("bytes"),
+    "requests": count("calls"),
+    "releases": count("calls"),
+    "failed": or_null(count("calls; null where no tap has said")),
+}
+
+_HELD = {
+    "vm": or_null(count("bytes, as of the step's last call")),
+    "resident": or_null(count("bytes")),
+}
+
+COMPONENTS: dict[str, Schema] = {
+    "Error": of(
+        error=of(
+            what=text(),
+            parameter=or_null(text("the parameter or header that is wrong")),
+            value=or_null(text("what was given, escaped and cut")),
+            allowed=or_null(text("what may be given")),
+        )
+    ),
+    "Window": of(
+        "whole seconds; null, null: since the beginning",
+        from_us=or_null(count(f"{_TIME}, inclusive")),
+        to_us=or_null(count(f"{_TIME}, exclusive")),
+    ),
+    "ObtenerProcesos": array(
+        of(
+            pid=count(),
+            process_name=_NAME,
+            memory=number("MB of 2^20 bytes: requested - released"),
+            percentage=or_null(number("of the host's memory")),
+            requested=count("bytes"),
+            released=count("bytes"),
+            share=_SHARE,
+            vm=or_null(count("bytes")),
+        ),
+        "processes not known to have ended, most memory first",
+    ),
+    "Processes": of(
+        version=text("changes whenever anything stored changes"),
+        window=ref("Window"),
+        memory_bytes=count("of the host; 0 where not known"),
+        requested_all=count("bytes: what share is a share of"),
+        count=count("rows in columns"),
+        total=count("rows there are"),
+        columns=columns(**_PROCESS),
+    ),
+    "Process": of(
+        **_PROCESS,
+        parent_id=or_null(count("the parent's id, where it is known")),
+        cgroup_path=or_null(text("below /sys/fs/cgroup, where it is one of this machine's")),
+        history=columns("the last hour of its activity", **_HISTORY, **_HELD),
+    ),
+    "Calls": of(
+        count=count(),
+        columns=columns(
+            id=count(),
+            time_us=count(_TIME),
+            process_id=count(),
+            pid=count(),
+            process_name=_NAME,
+            call=one_of(CALLS),
+            length=count("bytes asked for"),
+            freed=or_null(count("bytes given back")),
+            errno=or_null(count("0: granted; null where no tap has said")),
+            error=or_null(text("what errno(3) calls it")),
+            kind=or_null(one_of(KINDS, "of mapping")),
+            vm=or_null(count("bytes, the process's after the call")),
+        ),
+        older=or_null(text("give it as `before` for the next page; null: there is none")),
+        newer=or_null(text("give it as `after` for what has come since")),
+    ),
+    "Totals": of(
+        requested=count("bytes"),
+        released=count("bytes"),
+        requests=count("calls"),
+        releases=count("calls"),
+        failed=or_null(count("calls; null where no tap has said")),
+        exact=_EXACT,
+        processes=count("that made a call"),
+        first_us=or_null(count(_TIME)),
+        last_us=or_null(count(_TIME)),
+    ),
+    "WindowTotals": of(
+        window=ref("Window"),
+        totals=ref("Totals"),
+        shares=columns(
+            id=count(),
+            pid=count(),
+            process_name=_NAME,
+            requested=count("bytes"),
+            released=count("bytes"),
+            share=_SHARE,
+        ),
+    ),
+    "History": of(
+        window=ref("Window"),
+        step=count("seconds"),
+        columns=columns(**_HISTORY),
+    ),
+    "Timeline": of(
+        window=ref("Window"),
+        step=count("seconds"),
+        columns=columns(optional=_HELD, **_HISTORY, **_HELD),
+        losses=columns(
+            "spans in which events are known to be missing; near ones of one cause are one",
+            from_us=count(_TIME),
+            to_us=count(_TIME),
+            cause=text("tap, pipe, ring, parse, spool, store"),
+            events=count("0: nobody knows how many"),
+            losses=count("how many were joined"),
+            detail=text("of the latest"),
+        ),
+    ),
+    "Shares": of(
+        window=ref("Window"),
+        by=one_of(("process", "name", "user", "cgroup")),
+        of=one_of(("requested", "released", "vm", "resident")),
+        total=count("bytes: what each share is a share of"),
+        what=text("the same in words"),
+        count=count("groups in columns"),
+        columns=columns(
+            "most first",
+            optional=("id", "pid", "process_name", "uid", "user", "cgroup", "path"),
+            label=text("for people"),
+            value=count("bytes"),
+            share=_SHARE,
+            processes=count(),
+            id=count(),
+            pid=count(),
+            process_name=_NAME,
+            uid=or_null(count("null: no tap has said")),
+            user=or_null(text()),
+            cgroup=or_null(count("id; null: no tap has said")),
+            path=or_null(text("below /sys/fs/cgroup")),
+        ),
+        other=of("what is not in columns", value=count("bytes"), share=_SHARE, groups=count(), processes=count()),
+    ),
+    "Compared": of(
+        of=one_of(("balance", "requested"), "what before and after are: of moments the balance, of windows requested"),
+        at=ref("Window"),
+        **{"with": ref("Window")},
+        totals=of(before=integer("bytes"), after=integer("bytes"), change=integer("bytes")),
+        states=of(grew=count(), shrank=count(), appeared=count(), ended=count(), same=count()),
+        count=count("rows in columns"),
+        columns=columns(
+            "most change first; what stayed the same is left out",
+            id=count(),
+            pid=count(),
+            process_name=_NAME,
+            state=one_of(("grew", "shrank", "appeared", "ended")),
+            before=or_null(integer("bytes; null: was not there")),
+            after=or_null(integer("bytes; null: is not there any more")),
+            change=integer("bytes"),
+            exact=_EXACT,
+            first_us=count(_TIME),
+            ended_us=or_null(count(_TIME)),
+        ),
+    ),
+    "Losses": of(
+        columns=columns(
+            "newest first",
+            time_us=count(_TIME),
+            cause=text("tap, pipe, ring, parse, spool, store"),
+            events=count("0: nobody knows how many"),
+            detail=text(),
+        )
+    ),
+    "Status": of(
+        version=text("changes whenever anything stored changes"),
+        time_us=count(_TIME),
+        host=of(name=text(), memory_bytes=count()),
+        tap=of(
+            name=text(),
+            state=one_of(("starting", "running", "restarting", "ended", "none")),
+            recording=boolean("what is shown is a recording, not this machine"),
+            message=text(),
+            restarts=count(),
+            stderr=array(text()),
+            left_out=array(count("pid")),
+        ),
+        store=of(url=text(), state=one_of(("ok", "away")), error=text()),
+        account=of(
+            "emitted = stored + rejected + lost",
+            lines=count(),
+            emitted=count(),
+            stored=count(),
+            rejected=count(),
+            notices=count(),
+            lost=mapping(count(), "by cause"),
+        ),
+        pipeline=of(
+            "since this memtap started",
+            lines=count(),
+            events=count(),
+            stored=count(),
+            rejected=count(),
+            notices=count(),
+            lost=mapping(count()),
+            batches=count(),
+            queued=count("batches that wait for the store"),
+        ),
+        totals=ref("Totals"),
+        rates=of(calls_per_s=number(), requested_per_s=number(), released_per_s=number()),
+        reconciliation=or_null(
+            of(
+                time_us=count(_TIME),
+                processes=count(),
+                new=count(),
+                differing=count(),
+                difference=integer("bytes"),
+                largest=array(array({"type": ["integer", "string"]}), "pid, name, bytes"),
+            )
+        ),
+        samples=array(text(), "the newest rejected lines"),
+    ),
+    "Health": of(ok=boolean(), tap=text(), store=one_of(("ok", "away")), error=text()),
+}

@@ -1,0 +1,103 @@
+"""Two moments or windows side by side, against the events themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from web import tally
+
+SECOND_US = 1_000_000
+
+
+def rows(answer: dict[str, Any]) -> dict[int, tuple[Any, ...]]:
+    """(state, before, after, change) by pid."""
+    columns = answer["columns"]
+    names = ("state", "before", "after", "change")
+    return dict(zip(columns["pid"], zip(*(columns[name] for name in names), strict=True), strict=True))
+
+
+def whole(time_us: int) -> int:
+    return time_us // SECOND_US * SECOND_US
+
+
+def test_two_moments_differ_by_what_came_between(site, events):
+    at, then = whole(events[900].time_us), whole(events[1800].time_us)
+    answer = site.get("/api/v1/compare", at=at, **{"with": then})
+    before, after = (tally([e for e in events if e.time_us < moment]) for moment in (at, then))
+    assert answer["of"] == "balance"
+    assert (answer["at"], answer["with"]) == ({"from_us": at, "to_us": None}, {"from_us": then, "to_us": None})
+    found = rows(answer)
+    assert found.keys() == {pid for pid in after if pid not in before or after[pid].balance != before[pid].balance}
+    for pid, (state, was, now, change) in found.items():
+        assert (was, now) == (before[pid].balance, after[pid].balance)
+        assert change == now - was
+        assert state == ("grew" if change > 0 else "shrank")
+    assert [abs(change) for change in answer["columns"]["change"]] == sorted(
+        map(abs, answer["columns"]["change"]), reverse=True
+    )
+    assert answer["totals"]["change"] == sum(change for *_, change in found.values())
+    assert sum(answer["states"].values()) == len(after)
+
+
+def test_without_with_a_moment_is_compared_with_now(site, events, tallies):
+    at = whole(events[1500].time_us)
+    found = rows(site.get("/api/v1/compare", at=at))
+    assert {pid: after for pid, (_, _, after, _) in found.items()} == {pid: t.balance for pid, t in tallies.items()}
+
+
+def test_what_appeared_and_what_ended(fresh, serve, event, events):
+    start = events[0].time_us // SECOND_US * SECOND_US
+    at = [start + second * SECOND_US for second in range(10)]
+    fresh.writer.write(
+        [
+            event("mmap2", 1, b"stays", at[0], 100),
+            event("mmap2", 2, b"ends", at[0] + 1, 50),
+            event("mmap2", 3, b"appears", at[5], 70),
+            event("mmap2", 4, b"comes and goes", at[5] + 1, 9),
+        ]
+    )
+    fresh.writer.end(2, 4, at_us=at[6])
+    found = serve(fresh.reader()).get("/api/v1/compare", at=at[2], **{"with": at[8]})
+    assert rows(found) == {3: ("appeared", None, 70, 70), 2: ("ended", 50, None, -50)}
+    assert found["states"] == {"grew": 0, "shrank": 0, "appeared": 1, "ended": 1, "same": 1}
+    assert found["totals"] == {"before": 150, "after": 170, "change": 20}
+
+
+def test_two_windows_differ_by_what_was_requested_in_each(site, events):
+    at = [whole(events[index].time_us) for index in (300, 900, 1800)]
+    answer = site.get("/api/v1/compare", at=f"{at[0]}-{at[1]}", **{"with": f"{at[1]}-{at[2]}"})
+    one = tally([event for event in events if at[0] <= event.time_us < at[1]])
+    two = tally([event for event in events if at[1] <= event.time_us < at[2]])
+    assert answer["of"] == "requested"
+    assert {pid: row[1:3] for pid, row in rows(answer).items()} == {
+        pid: (one[pid].requested, two[pid].requested) for pid in one.keys() | two.keys()
+    }
+
+
+def test_without_with_a_window_is_compared_with_the_next_as_long(site, events):
+    start = whole(events[300].time_us)
+    middle, end = start + 5 * SECOND_US, start + 10 * SECOND_US
+    answer = site.get("/api/v1/compare", at=f"{start}-{middle}")
+    assert answer["with"] == {"from_us": middle, "to_us": end}
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "what"),
+    [
+        ({}, "at", "parameter missing"),
+        ({"at": "yesterday"}, "at", "value not allowed"),
+        ({"at": "5-5"}, "at", "value not allowed"),
+        ({"at": "9-5"}, "at", "value not allowed"),
+        ({"at": "9223372036854775808"}, "at", "value not allowed"),
+        ({"at": "5", "with": "6-7"}, "with", "a moment cannot be compared with a window"),
+        ({"at": "6-7", "with": "5"}, "with", "a moment cannot be compared with a window"),
+        ({"at": "6", "with": "5"}, "with", "`with` is before `at`"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(site, query, parameter, what):
+    with site.client() as client:
+        answer = client.get("/api/v1/compare", params=query)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["parameter"], error["what"]) == (parameter, what)
