@@ -44,7 +44,8 @@ def compare(moment: Moment, *, at: Span, other: Span | None = None, limit: int =
     first, second = _order(at, other or _default(moment, at))
     if first[1] is None or second[1] is None:
         changes = list(_moments(moment, first[0], second[0]))
-        of, spans = "balance", [(first[0], None), (second[0], None)]
+        of = "balance"
+        spans: list[Span] = [(first[0], None), (second[0], None)]
     else:
         one, two = whole_seconds(first[0], first[1]), whole_seconds(second[0], second[1])
         changes = list(_windows(moment, one, two))

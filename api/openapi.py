@@ -36,7 +36,7 @@ Answers that depend on the store carry an ETag; send it as If-None-Match, and 30
 
 
 def document(resources: Iterable[Resource]) -> bytes:
-    paths = {resource.path: _path(resource) for resource in resources}
+    paths: dict[str, p.Schema] = {resource.path: _path(resource) for resource in resources}
     return dumps(
         {
             "openapi": "3.1.0",
@@ -48,7 +48,7 @@ def document(resources: Iterable[Resource]) -> bytes:
             },
             "servers": [{"url": "/"}],
             "security": [{"bearer": []}, {"cookie": []}],
-            "paths": {**paths, **_STATE},
+            "paths": paths | _STATE,
             "components": {
                 "schemas": s.COMPONENTS,
                 "securitySchemes": {
