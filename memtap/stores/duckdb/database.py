@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
@@ -76,9 +78,15 @@ class Database:
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
+            if not self._path.exists():
+                _make(self._path)
             return duckdb.connect(str(self._path), config=_SETTINGS)
         except duckdb.Error as error:
             raise self._not_opened(error) from error
+        except OSError as error:
+            raise StoreError(
+                f"store {self._url} cannot be made: {error.strerror}: check the path, its permissions and free space"
+            ) from error
 
     def _abandon(self, root: duckdb.DuckDBPyConnection) -> None:
         with self._lock:
@@ -106,6 +114,25 @@ class Database:
         if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException, *_BROKEN)):
             return StoreAway(f"{text}: check the disk's free space")
         return StoreError(text)
+
+
+def _make(path: Path) -> None:
+    """An empty database. One whose making was cut off is none, and would be in the way for ever: so it gets its name
+    when it is whole."""
+    with TemporaryDirectory() as folder:
+        empty = Path(folder, "empty")
+        duckdb.connect(str(empty), config=_SETTINGS).close()
+        data = empty.read_bytes()
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # somebody else was first
+            os.link(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
