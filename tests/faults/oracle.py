@@ -1,0 +1,163 @@
+"""What a store holds against what was printed: recounted from raw rows, with nothing of memtap's."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .numbered import CALLS, KINDS, Event, Trace
+from .rows import Query, Row, asking
+
+EVENTS = """
+    SELECT e.id, e.time_us, p.pid, p.start_us, n.comm, e.call, e.length, e.freed, e.errno, e.kind, e.vm
+    FROM events e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id ORDER BY e.id"""
+PROCESSES = """
+    SELECT p.pid, p.start_us, n.comm, p.requested, p.released, p.requests, p.releases, p.failed, p.first_us, p.last_us,
+           p.vm, COALESCE(p.ended_us, 0)
+    FROM processes p LEFT JOIN names n ON n.id = p.name_id"""
+SECONDS = """
+    SELECT p.pid, p.start_us, r.second, r.requested, r.released, r.requests, r.releases, r.failed, r.vm
+    FROM rollup_1s r JOIN processes p ON p.id = r.process_id"""
+STREAMS = "SELECT COALESCE(SUM(stored), 0), COALESCE(SUM(rejected), 0), COALESCE(SUM(lines_read), 0) FROM streams"
+BATCHES = "SELECT COALESCE(SUM(stored), 0), COALESCE(SUM(rejected), 0), COALESCE(SUM(lines_read), 0) FROM batches"
+LOSSES = "SELECT COALESCE(SUM(events), 0) FROM losses"
+LOSS_TOTALS = "SELECT COALESCE(SUM(events), 0) FROM loss_totals"
+
+
+@dataclass
+class Verdict:
+    """Of one store. `wrong` says in words what is not as it must be; empty where all is well."""
+
+    emitted: int
+    stored: int = 0
+    rejected: int = 0
+    told: int = 0  # lost, as the store itself says
+    missing: int = 0  # printed whole, neither in the store nor rejected nor told of
+    twice: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def judge(url: str, trace: Trace, whole: int, begun: int | None = None) -> Verdict:
+    """The store against the trace's first `whole` lines, of which those up to `begun` may be there or not."""
+    verdict = Verdict(emitted=whole)
+    with asking(url) as query:
+        seen = _compare(verdict, query(EVENTS), trace, whole, whole if begun is None else begun)
+        _recount(verdict, query, seen)
+    return verdict
+
+
+def _compare(verdict: Verdict, rows: list[Row], trace: Trace, whole: int, begun: int) -> list[Event]:
+    """Each row against the event that it must be."""
+    expected = {_row(event): event for event in trace.events(0, begun) if not event.bad}
+    bad = sum(event.bad for event in trace.events(0, whole))
+    seen, last = [], -1
+    times: Counter[int] = Counter()
+    for _, *row in rows:
+        event = expected.get(tuple(row))
+        if event is None:
+            if len(verdict.wrong) < 5:
+                verdict.wrong.append(f"a row that was never printed: {row}")
+            continue
+        times[event.number] += 1
+        if event.number < last and len(verdict.wrong) < 5:
+            verdict.wrong.append(f"event {event.number} stands after {last}")
+        last = event.number
+        seen.append(event)
+    verdict.stored = len(rows)
+    verdict.twice = sum(times.values()) - len(times)
+    certain = sum(number < whole for number in times)
+    verdict.missing = whole - bad - certain
+    if verdict.twice:
+        verdict.wrong.append(f"stored twice: {[number for number, count in times.items() if count > 1][:10]}")
+    return seen
+
+
+def _recount(verdict: Verdict, query: Query, seen: list[Event]) -> None:
+    """All sums that the store keeps, against the sums of its own rows."""
+    (streams,), (batches,) = query(STREAMS), query(BATCHES)
+    ((losses,),), ((loss_totals,),) = query(LOSSES), query(LOSS_TOTALS)
+    verdict.rejected, verdict.told = batches[1], losses
+    verdict.missing -= losses
+    if verdict.missing:
+        verdict.wrong.append(f"{verdict.missing} of {verdict.emitted} events are missing and not told of")
+    if streams != batches:
+        verdict.wrong.append(f"the streams' sums {streams} are not those of their batches, {batches}")
+    if batches[0] != verdict.stored:
+        verdict.wrong.append(f"the batches count {batches[0]} events and {verdict.stored} are stored")
+    if losses != loss_totals:
+        verdict.wrong.append(f"losses add up to {losses} and their totals to {loss_totals}")
+    processes = {row[:2]: row[2:] for row in query(PROCESSES) if row[9]}
+    _differences(verdict, "process", processes, _by_process(seen))
+    seconds = {row[:3]: row[3:] for row in query(SECONDS)}
+    _differences(verdict, "second", seconds, _by_second(seen))
+
+
+def _differences(verdict: Verdict, what: str, stored: dict[Any, Any], counted: dict[Any, Any]) -> None:
+    wrong = [key for key in stored.keys() | counted.keys() if stored.get(key) != counted.get(key)]
+    if wrong:
+        key = min(wrong)
+        verdict.wrong.append(
+            f"{len(wrong)} of {len(counted)}: {what} {key} is {stored.get(key)} and its rows say {counted.get(key)}"
+        )
+
+
+def _row(event: Event) -> Row:
+    return (
+        event.time_us,
+        event.pid,
+        event.start_us,
+        event.name,
+        CALLS[event.call],
+        event.length,
+        event.freed,
+        event.errno,
+        KINDS.index(event.kind),
+        event.vm,
+    )
+
+
+@dataclass
+class _Sums:
+    requested: int = 0
+    released: int = 0
+    requests: int = 0
+    releases: int = 0
+    failed: int = 0
+    first_us: int = 2**64
+    last_us: int = 0
+    name: bytes = b""
+    vm: int = 0
+    ended_us: int = 0
+
+    def add(self, event: Event) -> None:
+        what, size = event.effect
+        self.requested += size if what == "requests" else 0
+        self.released += size if what == "releases" else 0
+        self.requests += what == "requests"
+        self.releases += what == "releases"
+        self.failed += what == "failed"
+        self.first_us = min(self.first_us, event.time_us)
+        if event.time_us >= self.last_us:
+            self.last_us, self.name, self.vm = event.time_us, event.name, event.vm
+        if event.call == b"exit":
+            self.ended_us = event.time_us
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        return self.requested, self.released, self.requests, self.releases, self.failed
+
+
+def _by_process(events: Iterable[Event]) -> dict[tuple[int, int], tuple[Any, ...]]:
+    sums: dict[tuple[int, int], _Sums] = defaultdict(_Sums)
+    for event in events:
+        sums[event.pid, event.start_us].add(event)
+    return {key: (s.name, *s.counts, s.first_us, s.last_us, s.vm, s.ended_us) for key, s in sums.items()}
+
+
+def _by_second(events: Iterable[Event]) -> dict[tuple[int, int, int], tuple[Any, ...]]:
+    sums: dict[tuple[int, int, int], _Sums] = defaultdict(_Sums)
+    for event in events:
+        sums[event.pid, event.start_us, event.time_us // 1_000_000].add(event)
+    return {key: (*s.counts, s.vm) for key, s in sums.items()}

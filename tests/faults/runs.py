@@ -1,0 +1,69 @@
+"""A fault's repetitions: each with a seed of its own, all of them counted.
+
+MEMTAP_FAULT_RUNS    how often each fault is repeated
+MEMTAP_FAULT_SEED    the first repetition's seed, as a failed test has printed it
+MEMTAP_FAULT_RESULTS a file in which the runs and what they lost are kept (`make soak`)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from .oracle import Verdict
+
+IN_MAKE_TEST = 20
+RUNS = int(os.environ.get("MEMTAP_FAULT_RUNS", IN_MAKE_TEST))
+READY_S = 60.0  # a store that is back is written to again: no test is decided by how soon, but never is a failure
+
+
+_kept: set[str] = set()
+
+
+class Runs:
+    """The runs of the fault `name`, a row of the README's table: one seeded source of chance each."""
+
+    def __init__(self, name: str, least: int = 0) -> None:
+        """`least`: no fewer runs than this, for one of each kind."""
+        self.name = name
+        self.runs = max(RUNS, least)
+        self.done = 0
+        self.lost = 0
+        self.twice = 0
+        self.ready_s: list[float] = []  # how long each took until all was as before the fault
+
+    def __iter__(self) -> Iterator[Random]:
+        first = int(os.environ.get("MEMTAP_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
+        for seed in range(first, first + self.runs):
+            print(f"{self.name}: run {self.done + 1} of {self.runs}: MEMTAP_FAULT_SEED={seed}", flush=True)
+            yield Random(seed)
+            self.done += 1
+
+    def judged(self, verdict: Verdict) -> None:
+        """To be called with each store's verdict, at the latest after the last run."""
+        self.lost += max(verdict.missing, 0) + verdict.told
+        self.twice += verdict.twice
+        self._keep()
+        assert verdict.wrong == [], "; ".join(verdict.wrong)
+        assert verdict.emitted == verdict.stored + verdict.rejected + verdict.told
+
+    def _keep(self) -> None:
+        if not (path := os.environ.get("MEMTAP_FAULT_RESULTS")):
+            return
+        file = Path(path)
+        results = json.loads(file.read_text()) if file.exists() else {}
+        if self.name not in _kept:  # what it holds of this fault is of an earlier soak
+            _kept.add(self.name)
+            results[self.name] = {"runs": 0, "lost": 0, "twice": 0, "ready_s": 0}
+        kept = results[self.name]
+        kept["runs"] += self.done
+        kept["lost"] += self.lost
+        kept["twice"] += self.twice
+        kept["ready_s"] = round(max(kept["ready_s"], *self.ready_s, 0), 2)
+        file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+        self.done = self.lost = self.twice = 0
+        self.ready_s.clear()
