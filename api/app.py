@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,6 +18,9 @@ from memtap.api import openapi
 from memtap.api import parameters as p
 from memtap.api.access import Access
 from memtap.api.authentication import Authentication
+from memtap.api.calls import calls
+from memtap.api.downloads import MEDIA_TYPE as CSV
+from memtap.api.downloads import CallDownloads, csv_table, disposition, wants_csv
 from memtap.api.encoding import dumps
 from memtap.api.frontend import Frontend
 from memtap.api.gate import Gate
@@ -26,6 +29,8 @@ from memtap.api.live import Live
 from memtap.api.login import LoginPage
 from memtap.api.metrics import Metrics
 from memtap.api.problems import Problem, failure_answer, problem_answer
+from memtap.api.proc import process_proc
+from memtap.api.processes import known_process
 from memtap.api.pulse import Pulse
 from memtap.api.resources import RESOURCES, Resource
 from memtap.api.snapshots import Snapshots
@@ -70,7 +75,7 @@ def create_app(reader: Reader, status: Callable[[], Status], settings: Settings)
             Route("/login", login.exchange, methods=["GET", "POST"]),
             Route("/login.css", login.stylesheet),
             *_store_routes(snapshots),
-            *_state_routes(pulse, live, described),
+            *_state_routes(snapshots, pulse, live, described),
             Route("/metrics", Metrics(snapshots, status).endpoint),
             Route("/api/{rest:path}", _not_found),
             Mount("/", Frontend()),
@@ -107,21 +112,32 @@ def _store_routes(snapshots: Snapshots) -> list[Route]:
 
 
 def _cached(snapshots: Snapshots, resource: Resource) -> Endpoint:
+    downloads = CallDownloads(snapshots)
+    vary = "Accept, Accept-Encoding" if resource.csv else "Accept-Encoding"
+
     async def endpoint(request: Request) -> Response:
-        values = p.read_query(request.query_params.multi_items(), resource.parameters, resource.required)
+        values = p.read_query(request.query_params.multi_items(), resource.query, resource.required)
         values |= p.read_query(request.path_params.items(), resource.in_path)
         named = {resource.renamed.get(name, name): value for name, value in values.items()}
+        as_csv = resource.csv and wants_csv(named.pop("format", None), request.headers.get("accept", ""))
+        if as_csv and resource.document is calls:
+            return downloads.response(named)
 
         def serialised(moment: Moment) -> bytes:
-            return dumps(resource.document(moment, **named))
+            document = resource.document(moment, **named)
+            return csv_table(document["columns"]) if as_csv else dumps(document)
 
-        key = (resource.path, tuple(sorted(named.items())))
-        return await snapshots.response(request, key, serialised)
+        key = (resource.path, as_csv, tuple(sorted(named.items())))
+        media_type = CSV if as_csv else "application/json"
+        answer = await snapshots.response(request, key, serialised, media_type=media_type, vary=vary)
+        if as_csv:
+            answer.headers["Content-Disposition"] = disposition(resource.path.rpartition("/")[2])
+        return answer
 
     return endpoint
 
 
-def _state_routes(pulse: Pulse, live: Live, described: bytes) -> list[Route]:
+def _state_routes(snapshots: Snapshots, pulse: Pulse, live: Live, described: bytes) -> list[Route]:
     """Answers that change with every second."""
 
     async def status(request: Request) -> Response:
@@ -139,7 +155,17 @@ def _state_routes(pulse: Pulse, live: Live, described: bytes) -> list[Route]:
         p.read_query(request.query_params.multi_items(), {})
         return Response(described, media_type="application/json")
 
+    in_path = {"process_id": p.integer(0, p.MAX_ID)}
+
+    async def proc(request: Request) -> Response:
+        p.read_query(request.query_params.multi_items(), {})
+        process_id = cast("int", p.read_query(request.path_params.items(), in_path)["process_id"])
+        moment = await snapshots.moment()
+        text = await snapshots.in_thread(lambda: dumps(process_proc(moment, known_process(moment, process_id))))
+        return Response(text, media_type="application/json")
+
     return [
+        Route("/api/v1/processes/{process_id}/proc", proc),
         Route("/api/v1/openapi.json", description),
         Route("/api/v1/status", status),
         Route("/api/v1/live", live.endpoint),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from errno import errorcode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memtap.api.parameters import cursor_text
 from memtap.api.problems import Problem
@@ -11,28 +11,24 @@ from memtap.names import display
 from memtap.stores.contract import CallFilter, CallRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from memtap.api.moment import Moment
 
+PAGE = 100  # calls, unless asked for another number
 
-def calls(
-    moment: Moment,
+Cursor = tuple[int, int]  # time in microseconds, id
+
+
+def select_calls(
     *,
-    limit: int = 100,
-    before: tuple[int, int] | None = None,
-    after: tuple[int, int] | None = None,
+    limit: int | None = None,
+    before: Cursor | None = None,
+    after: Cursor | None = None,
     process_name: bytes | None = None,
-    pid: int | None = None,
-    process_id: int | None = None,
-    call: str | None = None,
-    failed: bool | None = None,
-    from_us: int | None = None,
-    to_us: int | None = None,
-    min_length: int | None = None,
-    max_length: int | None = None,
-    kind: str | None = None,
-    errno: int | None = None,
-) -> dict[str, object]:
-    """A page. `older` leads to what came before it, `newer` to what came since; null: nothing there."""
+    **conditions: Any,
+) -> tuple[CallFilter, Cursor | None, Cursor | None, int | None]:
+    """What the parameters of a query for calls mean. Raises Problem for those that exclude each other."""
     if before is not None and after is not None:
         raise Problem(
             400,
@@ -41,19 +37,13 @@ def calls(
             value=cursor_text(*after),
             allowed="only one of before, after",
         )
-    where = CallFilter(
-        process_id=process_id,
-        pid=pid,
-        name=process_name,
-        call=call,
-        failed=failed,
-        from_us=from_us,
-        to_us=to_us,
-        min_length=min_length,
-        max_length=max_length,
-        kind=kind,
-        errno=errno,
-    )
+    return CallFilter(name=process_name, **conditions), before, after, limit
+
+
+def calls(moment: Moment, **values: Any) -> dict[str, object]:
+    """A page. `older` leads to what came before it, `newer` to what came since; null: nothing there."""
+    where, before, after, limit = select_calls(**values)
+    limit = limit or PAGE
     # One more than asked for tells whether there is an older page.
     rows = moment.reader.calls(where, before=before, after=after, limit=limit + 1)
     page, more = rows[:limit], len(rows) > limit
@@ -61,23 +51,27 @@ def calls(
     oldest = _cursor(page[-1]) if page else None
     return {
         "count": len(page),
-        "columns": {
-            "id": [row.id for row in page],
-            "time_us": [row.time_us for row in page],
-            "process_id": [row.process_id for row in page],
-            "pid": [row.pid for row in page],
-            "process_name": [display(row.name) for row in page],
-            "call": [row.call for row in page],
-            "length": [row.length for row in page],
-            "freed": [row.freed for row in page],
-            "errno": [row.errno for row in page],
-            "error": [error_name(row.errno) for row in page],
-            "kind": [row.kind for row in page],
-            "vm": [row.vm for row in page],
-        },
+        "columns": call_columns(page),
         # The call that `after` names is itself older than this page.
         "older": cursor_text(*oldest) if oldest and (more or after is not None) else None,
         "newer": cursor_text(*newest) if newest else None,
+    }
+
+
+def call_columns(rows: Sequence[CallRow]) -> dict[str, Sequence[object]]:
+    return {
+        "id": [row.id for row in rows],
+        "time_us": [row.time_us for row in rows],
+        "process_id": [row.process_id for row in rows],
+        "pid": [row.pid for row in rows],
+        "process_name": [display(row.name) for row in rows],
+        "call": [row.call for row in rows],
+        "length": [row.length for row in rows],
+        "freed": [row.freed for row in rows],
+        "errno": [row.errno for row in rows],
+        "error": [error_name(row.errno) for row in rows],
+        "kind": [row.kind for row in rows],
+        "vm": [row.vm for row in rows],
     }
 
 
@@ -86,5 +80,5 @@ def error_name(number: int | None) -> str | None:
     return errorcode.get(number, f"errno {number}") if number else None
 
 
-def _cursor(row: CallRow) -> tuple[int, int]:
+def _cursor(row: CallRow) -> Cursor:
     return row.time_us, row.id

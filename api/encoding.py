@@ -11,14 +11,27 @@ from memtap.names import display
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Number = int | orjson.Fragment
-
 _LOWEST, _HIGHEST = -(2**63), 2**64 - 1  # what orjson writes itself
 
 
+class Large:
+    """An integer that orjson would refuse. No dataclass: those orjson writes itself."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+Number = int | Large
+
+
 def exact(number: int) -> Number:
-    """An integer of any size as orjson takes it: sums of bytes pass 2^64, where orjson refuses."""
-    return number if _LOWEST <= number <= _HIGHEST else orjson.Fragment(str(number))
+    """An integer of any size as `dumps` takes it: sums of bytes pass 2^64."""
+    return number if _LOWEST <= number <= _HIGHEST else Large(number)
 
 
 def exact_all(numbers: Iterable[int]) -> list[Number]:
@@ -39,4 +52,10 @@ def printable(text: str) -> str:
 
 
 def dumps(document: object) -> bytes:
-    return orjson.dumps(document)
+    return orjson.dumps(document, default=_unknown)
+
+
+def _unknown(value: object) -> orjson.Fragment:
+    if isinstance(value, Large):
+        return orjson.Fragment(str(value))
+    raise TypeError(value)

@@ -65,6 +65,8 @@ class Exactness:
 
 def lost_span(loss: Loss) -> Span:
     """When the calls of this loss were made, as far as it says itself."""
+    if loss.since_us:
+        return min(loss.since_us, loss.time_us), loss.time_us
     first_us = loss.time_us
     if gap := _GAP.search(loss.detail):
         first_us = min(first_us, _microseconds(gap[1]))

@@ -60,29 +60,7 @@ def history(
 
 def steps(reader: Reader, process_id: int | None, from_us: int, to_us: int, step: int) -> list[Step]:
     """Of [from_us, to_us), which are multiples of `step` seconds; those without a call are left out."""
-    seconds = (Step(*row) for row in reader.history(process_id, from_us, to_us))
-    return list(seconds) if step == 1 else list(_summed(seconds, step))
-
-
-def _summed(seconds: Iterable[Step], step: int) -> Iterable[Step]:
-    now: Step | None = None
-    for row in seconds:
-        at = row.second // step * step
-        if now is None or now.second != at:
-            if now is not None:
-                yield now
-            now = row._replace(second=at)
-        else:
-            now = Step(
-                at,
-                now.requested + row.requested,
-                now.released + row.released,
-                now.requests + row.requests,
-                now.releases + row.releases,
-                None if row.failed is None else (now.failed or 0) + row.failed,
-            )
-    if now is not None:
-        yield now
+    return [Step(*row) for row in reader.history(process_id, from_us, to_us, step=step)]
 
 
 def history_columns(rows: Sequence[Step], *, knows_failed: bool) -> dict[str, Sequence[object]]:

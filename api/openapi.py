@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from memtap.api import parameters as p
 from memtap.api import schemas as s
+from memtap.api.downloads import MEDIA_TYPE as CSV
 from memtap.api.encoding import dumps
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ columns: arrays of one length. Names are text with escapes (`\\\\`, `\\n`, `\\xf
 to their bytes.
 Answers that depend on the store carry an ETag; send it as If-None-Match, and 304 says that nothing has changed.
 """
+
+_CSV = (
+    "The columns. Text that a spreadsheet would take for a formula, or that begins with an apostrophe, has an "
+    "apostrophe before it; control bytes and bytes that are not UTF-8 are escaped as in JSON."
+)
 
 
 def document(resources: Iterable[Resource]) -> bytes:
@@ -68,14 +74,14 @@ def document(resources: Iterable[Resource]) -> bytes:
 def _path(resource: Resource) -> p.Schema:
     content = {"application/json": {"schema": resource.schema}}
     if resource.csv:
-        content["text/csv"] = {"schema": s.text("the columns; the formula guard is an apostrophe")}
+        content[CSV] = {"schema": s.text(_CSV)}
     operation = _operation(
         resource.path,
         resource.what,
         content,
         [
             *_parameters(resource.in_path, "path", resource.in_path),
-            *_parameters(resource.parameters, "query", resource.required),
+            *_parameters(resource.query, "query", resource.required),
         ],
         (*_COMMON, *resource.statuses),
     )
@@ -125,7 +131,15 @@ def _state_paths() -> p.Schema:
     top = {"top": p.integer(1, 1000, "names at most; 20 by default")}
     metrics = {"application/openmetrics-text; version=1.0.0; charset=utf-8": {"schema": s.text("OpenMetrics")}}
     self_ = {"application/json": {"schema": {"type": "object"}}}
+    proc = _operation(
+        "/api/v1/processes/{process_id}/proc",
+        "What /proc says of a process now, beside what the tap has said.",
+        {"application/json": {"schema": s.ref("ProcessProc")}},
+        list(_parameters({"process_id": p.integer(0, p.MAX_ID, "id of /api/v1/processes")}, "path", ("process_id",))),
+        (*_COMMON, 404),
+    )
     return {
+        "/api/v1/processes/{process_id}/proc": {"get": proc},
         "/api/v1/status": _json("/api/v1/status", "The state of tap, pipeline and store, and the totals.", "Status"),
         "/api/v1/health": health,
         "/api/v1/live": {"get": _operation("/api/v1/live", "A Status every second.", stream, [])},

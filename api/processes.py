@@ -84,15 +84,7 @@ def processes(
 
 def process(moment: Moment, *, process_id: int) -> dict[str, object]:
     """One process and the last hour of its activity. Raises Problem 404."""
-    row = moment.reader.process(process_id)
-    if row is None:
-        raise Problem(
-            404,
-            "no such process",
-            parameter="process_id",
-            value=str(process_id),
-            allowed="an id of /api/v1/processes",
-        )
+    row = known_process(moment, process_id)
     to_us = (row.last_us // SECOND_US + 1) * SECOND_US
     from_us = max(0, to_us - HOUR_S * SECOND_US)
     activity = steps(moment.reader, process_id, from_us, to_us, 1)
@@ -105,6 +97,20 @@ def process(moment: Moment, *, process_id: int) -> dict[str, object]:
         "history": history_columns(activity, knows_failed=row.uid is not None)
         | held_columns([step.second for step in activity], held),
     }
+
+
+def known_process(moment: Moment, process_id: int) -> ProcessRow:
+    """Raises Problem 404."""
+    row = moment.reader.process(process_id)
+    if row is None:
+        raise Problem(
+            404,
+            "no such process",
+            parameter="process_id",
+            value=str(process_id),
+            allowed="an id of /api/v1/processes",
+        )
+    return row
 
 
 def _parent_id(moment: Moment, row: ProcessRow) -> int | None:

@@ -6,15 +6,16 @@ import asyncio
 import logging
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from memtap.api.encoding import dumps, printable
+from memtap.api import owners, proc
+from memtap.api.encoding import dumps, exact, printable
 from memtap.api.moment import UNKNOWN_HOST
 from memtap.api.totals import totals_object
 from memtap.errors import StoreError
 from memtap.names import display
-from memtap.stores.contract import Account, Host, Totals
+from memtap.stores.contract import Account, Host, Retention, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from memtap.api.moment import Moment
     from memtap.api.settings import Settings
     from memtap.api.snapshots import Snapshots
-    from memtap.status import PipelineStatus, Reconciliation, Status, TapStatus
+    from memtap.status import PipelineStatus, Reconciliation, RetentionStatus, SpoolStatus, Status, TapStatus
 
 _log = logging.getLogger(__name__)
 
 SILENT_S = 5.0  # a store that has not answered for so long is shown as away
 RATE_TICKS = 5  # a rate is over so many ticks: batches arrive in bursts
+MINUTE_S = 60.0
 
 
 NO_TOTALS = Totals(0, 0, 0, 0, 0, None, None)
@@ -65,6 +67,7 @@ class Sample:
 
     at_s: float  # monotonic
     totals: Totals
+    calls: dict[str, int]  # by name, of the tap
 
 
 class Pulse:
@@ -80,13 +83,20 @@ class Pulse:
         self._error = ""
         self._reading: asyncio.Task[None] | None = None
         self._reading_since_s = 0.0
-        self._samples: deque[Sample] = deque(maxlen=RATE_TICKS + 1)
+        self._samples: deque[Sample] = deque()
 
     async def tick(self) -> bytes:
         """Refresh, take a sample for the rates, and give the document."""
         await self.refresh()
-        self._samples.append(Sample(time.monotonic(), self._facts.totals))
+        if self._facts.version:
+            self._sample(Sample(time.monotonic(), self._facts.totals, self._status().pipeline.calls))
         return self.document()
+
+    def _sample(self, newest: Sample) -> None:
+        """Keep those of the last minute, and the one before them."""
+        self._samples.append(newest)
+        while len(self._samples) > 2 and self._samples[1].at_s <= newest.at_s - MINUTE_S:
+            self._samples.popleft()
 
     async def refresh(self) -> None:
         """Read the store, waiting for half a tick at most: a store that hangs must not stop the clock."""
@@ -129,16 +139,21 @@ class Pulse:
                 "version": facts.version,
                 "time_us": time.time_ns() // 1000,
                 "host": {"name": facts.host.name, "memory_bytes": facts.host.memory_bytes},
+                "memory": proc.memory() if owners.is_here(facts.host.name) else None,
                 "tap": _tap_object(status.tap),
                 "store": {
                     "url": printable(self._settings.store_url),
                     "state": "away" if error else "ok",
                     "error": error,
+                    **_stored_object(status.retention),
                 },
+                "spool": _spool_object(status.spool),
+                "retention": _retention_object(status.retention),
                 "account": _account_object(facts.account),
                 "pipeline": _pipeline_object(status.pipeline),
                 "totals": totals_object(facts.totals, facts.failed, facts.exact),
                 "rates": self._rates(),
+                "last_minute": self._last_minute(),
                 "reconciliation": _reconciliation_object(status.reconciliation),
                 "samples": [display(sample) for sample in status.pipeline.samples],
             }
@@ -155,17 +170,66 @@ class Pulse:
             "error": error or (printable(status.tap.message) if status.tap.state == "restarting" else ""),
         }
 
-    def _rates(self) -> dict[str, float]:
-        oldest, newest = (self._samples[0], self._samples[-1]) if len(self._samples) > 1 else (None, None)
-        if oldest is None or newest is None or newest.at_s <= oldest.at_s:
-            return {"calls_per_s": 0.0, "requested_per_s": 0.0, "released_per_s": 0.0}
-        seconds = newest.at_s - oldest.at_s
-        before, now = oldest.totals, newest.totals
+    def _rates(self) -> dict[str, object]:
+        if len(self._samples) < 2:
+            return {"calls_per_s": 0.0, "requested_per_s": 0.0, "released_per_s": 0.0, "kinds": {}}
+        now = self._samples[-1]
+        then = self._samples[max(0, len(self._samples) - 1 - RATE_TICKS)]
+        seconds = max(now.at_s - then.at_s, 1e-9)
+        since = _since(then.totals, now.totals)
         return {
-            "calls_per_s": (now.requests + now.releases - before.requests - before.releases) / seconds,
-            "requested_per_s": (now.requested - before.requested) / seconds,
-            "released_per_s": (now.released - before.released) / seconds,
+            "calls_per_s": (since.requests + since.releases) / seconds,
+            "requested_per_s": since.requested / seconds,
+            "released_per_s": since.released / seconds,
+            "kinds": {name: (calls - then.calls.get(name, 0)) / seconds for name, calls in now.calls.items() if calls},
         }
+
+    def _last_minute(self) -> dict[str, object]:
+        """What arrived in it, whenever it was made: a file that is being read arrives now."""
+        then, now = (self._samples[0], self._samples[-1]) if self._samples else (None, None)
+        since = NO_TOTALS if then is None or now is None else _since(then.totals, now.totals)
+        return {
+            "seconds": 0.0 if then is None or now is None else now.at_s - then.at_s,
+            "requested": exact(since.requested),
+            "released": exact(since.released),
+            "requests": since.requests,
+            "releases": since.releases,
+            "failed": None if self._facts.failed is None else since.failed,
+        }
+
+
+def _since(then: Totals, now: Totals) -> Totals:
+    """What came between; housekeeping may have taken some of `then` away."""
+    grown = {
+        name: max(0, getattr(now, name) - getattr(then, name))
+        for name in ("requested", "released", "requests", "releases", "failed")
+    }
+    return replace(NO_TOTALS, **grown)
+
+
+def _stored_object(status: RetentionStatus) -> dict[str, object]:
+    latest = status.latest
+    return {
+        "bytes": None if latest is None else latest.bytes_stored,
+        "oldest_us": None if latest is None else latest.oldest_us,
+    }
+
+
+def _spool_object(spool: SpoolStatus) -> dict[str, object]:
+    return asdict(spool) | {
+        "path": printable(spool.path),
+        "oldest_us": spool.oldest_us or None,
+        "error": printable(spool.error),
+    }
+
+
+def _retention_object(status: RetentionStatus) -> dict[str, object]:
+    return {
+        **asdict(status.retention or Retention()),
+        "latest_us": status.latest_us or None,
+        "events_dropped": None if status.latest is None else status.latest.events_dropped,
+        "error": printable(status.error),
+    }
 
 
 def _reconciliation_object(latest: Reconciliation) -> dict[str, object] | None:
@@ -182,6 +246,7 @@ def _tap_object(tap: TapStatus) -> dict[str, object]:
         "restarts": tap.restarts,
         "stderr": [printable(line) for line in tap.stderr],
         "left_out": list(tap.left_out),
+        "gap_since_us": tap.gap_since_us or None,
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from memtap.api import parameters as p
 from memtap.api import schemas as s
@@ -14,7 +15,9 @@ from memtap.api.calls import calls
 from memtap.api.compare import compare
 from memtap.api.history import history
 from memtap.api.losses import losses
+from memtap.api.process_kinds import process_kinds
 from memtap.api.processes import obtener_procesos, process, processes
+from memtap.api.seconds import seconds
 from memtap.api.shares import GROUPS, shares
 from memtap.api.timeline import POINTS, timeline
 from memtap.api.totals import totals
@@ -26,7 +29,7 @@ class Resource:
     """An answer that depends on the store and the query alone: cached, with an ETag."""
 
     path: str
-    document: Callable[..., object]  # (moment, **values of the parameters)
+    document: Callable[..., Any]  # (moment, **values of the parameters)
     answer: str  # one of schemas.COMPONENTS
     what: str
     parameters: Mapping[str, p.Parameter] = field(default_factory=dict)
@@ -35,6 +38,10 @@ class Resource:
     renamed: Mapping[str, str] = field(default_factory=dict)  # parameters whose names Python keeps for itself
     csv: bool = False  # "columns" of the answer can be had as CSV
     statuses: tuple[int, ...] = ()  # errors of its own, beside those that any answer may be
+
+    @property
+    def query(self) -> Mapping[str, p.Parameter]:
+        return {**self.parameters, "format": FORMAT} if self.csv else self.parameters
 
     @property
     def schema(self) -> p.Schema:
@@ -79,6 +86,16 @@ RESOURCES: tuple[Resource, ...] = (
         statuses=(404,),
     ),
     Resource(
+        "/api/v1/processes/{process_id}/kinds",
+        process_kinds,
+        "ProcessKinds",
+        "One process's newest calls, summed by call and kind of mapping.",
+        WINDOW,
+        in_path={"process_id": PROCESS_ID},
+        statuses=(404,),
+        csv=True,
+    ),
+    Resource(
         "/api/v1/timeline",
         timeline,
         "Timeline",
@@ -89,6 +106,7 @@ RESOURCES: tuple[Resource, ...] = (
             "points": p.integer(2, 10_000, f"steps at most; {POINTS} by default"),
             "process_id": PROCESS_ID,
         },
+        csv=True,
     ),
     Resource(
         "/api/v1/shares",
@@ -101,6 +119,7 @@ RESOURCES: tuple[Resource, ...] = (
             "limit": p.integer(1, 100_000, f"groups at most, the rest is summed as other; {GROUPS} by default"),
             **WINDOW,
         },
+        csv=True,
     ),
     Resource(
         "/api/v1/compare",
@@ -114,6 +133,7 @@ RESOURCES: tuple[Resource, ...] = (
         },
         required=frozenset({"at"}),
         renamed={"with": "other"},
+        csv=True,
     ),
     Resource(
         "/api/v1/calls",
@@ -121,7 +141,7 @@ RESOURCES: tuple[Resource, ...] = (
         "Calls",
         "Calls, newest first, a page at a time.",
         {
-            "limit": p.integer(1, 1000, "rows at most; 100 by default"),
+            "limit": p.integer(1, 1000, "rows at most; by default 100, as CSV all of them"),
             "before": p.cursor("`older` of an answer: the page before it"),
             "after": p.cursor("`newer` of an answer: what has come since"),
             "pid": p.integer(0, p.MAX_PID),
@@ -135,6 +155,7 @@ RESOURCES: tuple[Resource, ...] = (
             "max_length": p.integer(0, p.MAX_LENGTH, "bytes, inclusive"),
             **WINDOW,
         },
+        csv=True,
     ),
     Resource(
         "/api/v1/totals",
@@ -153,6 +174,15 @@ RESOURCES: tuple[Resource, ...] = (
             "step": p.integer(1, MOST_STEP_S, "seconds; 1 by default"),
             "process_id": PROCESS_ID,
         },
+        csv=True,
     ),
-    Resource("/api/v1/losses", losses, "Losses", "The newest 1,000 losses, newest first."),
+    Resource(
+        "/api/v1/seconds",
+        seconds,
+        "Seconds",
+        "The loss identity of each second. Without a window: the last hour there is.",
+        WINDOW,
+        csv=True,
+    ),
+    Resource("/api/v1/losses", losses, "Losses", "The newest 1,000 losses, newest first.", csv=True),
 )

@@ -49,7 +49,7 @@ class Snapshots:
     """Reads in threads: a store blocks. Answers of an older version are forgotten."""
 
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self.reader = reader
         self._salt = secrets.token_hex(8)  # another server's ETags never match ours
         self._store_threads = StoreThreads(STORE_THREADS, "memtap-read")
         self._version_thread = StoreThreads(1, "memtap-version")  # never waits behind a long read
@@ -60,9 +60,9 @@ class Snapshots:
 
     async def moment(self) -> Moment:
         """The store as it is now. Raises StoreError."""
-        version = await self._version_thread.run(self._reader.version)
+        version = await self._version_thread.run(self.reader.version)
         if not self._known or version != self._moment.version:
-            self._moment, self._known = Moment(self._reader, version), True
+            self._moment, self._known = Moment(self.reader, version), True
             self._answers.clear()
             self._bytes = 0
         return self._moment
@@ -81,11 +81,19 @@ class Snapshots:
         await self._store_threads.settle(patience_s)
         await self._version_thread.settle(patience_s)
 
-    async def response(self, request: Request, key: Hashable, document: Callable[[Moment], bytes]) -> Response:
+    async def response(
+        self,
+        request: Request,
+        key: Hashable,
+        document: Callable[[Moment], bytes],
+        *,
+        media_type: str = "application/json",
+        vary: str = "Accept-Encoding",
+    ) -> Response:
         """200 with the document for `key`, or 304 where the client has it. Raises what `document` raises."""
         moment = await self.moment()
         etag = self._etag(moment.version, key)
-        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": vary}
         if _matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
         answer = await self._answer(moment, key, document)
@@ -93,7 +101,7 @@ class Snapshots:
         if len(body) >= GZIP_FROM and _takes_gzip(request.headers.get("accept-encoding", "")):
             body = await self.in_thread(lambda: answer.gzipped)
             headers["Content-Encoding"] = "gzip"
-        return Response(body, headers=headers, media_type="application/json")
+        return Response(body, headers=headers, media_type=media_type)
 
     async def document(self, key: Hashable, document: Callable[[Moment], bytes]) -> bytes:
         """The document for `key` alone. Raises what `document` raises."""

@@ -54,24 +54,14 @@ def timeline(
     rows = steps(moment.reader, process_id, from_us, to_us, step)
     columns = history_columns(rows, knows_failed=moment.failed is not None)
     if process_id is not None:
-        columns |= held_columns([row.second for row in rows], _held(moment, process_id, from_us, to_us, step))
+        held = moment.reader.held(process_id, from_us, to_us, step=step)
+        columns |= held_columns([row.second for row in rows], held)
     return {
         "window": {"from_us": from_us, "to_us": to_us},
         "step": step,
         "columns": columns,
         "losses": _loss_columns(joined(moment.losses, from_us, to_us, step_us)),
     }
-
-
-def _held(
-    moment: Moment, process_id: int, from_us: int, to_us: int, step: int
-) -> list[tuple[int, int | None, int | None]]:
-    latest: dict[int, tuple[int | None, int | None]] = {}
-    for second, vm, resident in moment.reader.held(process_id, from_us, to_us):
-        at = second // step * step
-        vm_before, resident_before = latest.get(at, (None, None))
-        latest[at] = (vm_before if vm is None else vm, resident_before if resident is None else resident)
-    return [(second, vm, resident) for second, (vm, resident) in latest.items()]
 
 
 @dataclass(slots=True)

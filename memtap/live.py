@@ -126,6 +126,7 @@ class Live:
             queued=self._loader.queued,
             store_error=self._loader.store_error,
             samples=tuple(self._parser.samples),
+            calls=dict(self._pump.calls),
         )
 
     def _end_processes(self, pids: tuple[int, ...]) -> None:

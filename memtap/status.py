@@ -39,6 +39,7 @@ class PipelineStatus:
     queued: int = 0  # batches sealed and not yet stored
     store_error: str = ""  # "" while the store answers
     samples: tuple[bytes, ...] = ()  # the newest rejected lines
+    calls: dict[str, int] = field(default_factory=dict)  # by their name in memtap.native.CALLS
 
 
 SpoolState = Literal["off", "empty", "spooling", "draining", "full", "failing"]

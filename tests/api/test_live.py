@@ -14,7 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from memtap.status import PipelineStatus, Status, TapStatus
+from memtap.api import owners
+from memtap.host import memory_bytes
+from memtap.status import PipelineStatus, RetentionStatus, SpoolStatus, Status, TapStatus
+from memtap.stores.contract import Maintenance, Retention
 
 
 def statuses(answer: httpx.Response) -> Iterator[dict[str, Any]]:
@@ -65,12 +68,12 @@ def test_a_rate_is_told_while_calls_arrive_and_falls_to_nothing_after(fresh, ser
     site = serve(fresh.reader(), tick_s=0.05)
     with site.client() as client, client.stream("GET", "/api/v1/live") as answer:
         stream = statuses(answer)
-        assert next(stream)["rates"] == {"calls_per_s": 0, "requested_per_s": 0, "released_per_s": 0}
+        assert next(stream)["rates"] == {"calls_per_s": 0, "requested_per_s": 0, "released_per_s": 0, "kinds": {}}
         fresh.writer.write(events[:100])
         busy = next(document["rates"] for document in stream if document["rates"]["calls_per_s"])
         idle = next(document["rates"] for document in stream if not document["rates"]["calls_per_s"])
     assert busy["requested_per_s"] > 0
-    assert idle == {"calls_per_s": 0, "requested_per_s": 0, "released_per_s": 0}
+    assert idle == {"calls_per_s": 0, "requested_per_s": 0, "released_per_s": 0, "kinds": {}}
 
 
 def test_every_client_gets_the_same_snapshots_made_once(serve, made):
@@ -117,6 +120,7 @@ def test_what_the_tap_and_the_pipeline_say_is_passed_on_with_hostile_bytes_escap
         "restarts": 3,
         "stderr": [r"line \xff", r"tab\there"],
         "left_out": [7, 8],
+        "gap_since_us": None,
     }
     assert answer["samples"] == [r"broken \xff\x1b\n"]
     assert answer["pipeline"]["queued"] == 4
@@ -214,3 +218,55 @@ def test_a_parameter_is_an_error_here(site, path):
         answer = client.get(path, params={"tick": 1})
     assert answer.status_code == 400
     assert answer.json()["error"]["parameter"] == "tick"
+
+
+def test_the_last_minute_and_the_rates_by_kind_are_what_came_since(fresh, serve, events):
+    calls: dict[str, int] = {}
+    site = serve(fresh.reader(), lambda: Status(pipeline=PipelineStatus(calls=dict(calls))), tick_s=0.05)
+    with site.client() as client, client.stream("GET", "/api/v1/live") as answer:
+        stream = statuses(answer)
+        next(document for document in stream if document["last_minute"]["seconds"])
+        calls["mmap2"] = 70
+        fresh.writer.write(events[:100])
+        busy = next(document for document in stream if document["rates"]["kinds"])
+        assert busy["rates"]["kinds"]["mmap2"] > 0
+        late = next(document for document in stream if not any(document["rates"]["kinds"].values()))
+    requested = sum(event.length for event in events[:100] if event.call == "mmap2")
+    assert late["last_minute"]["requested"] == late["totals"]["requested"] == requested
+    assert late["last_minute"]["requests"] + late["last_minute"]["releases"] == 100
+    assert late["last_minute"]["failed"] is None
+
+
+def test_what_the_spool_and_the_housekeeping_say_is_passed_on(serve, made):
+    status = Status(
+        spool=SpoolStatus("draining", "/var/\x1bspool", 3, 4096, 8192, 17, 1, 2, "no \x1b room"),
+        retention=RetentionStatus(Retention(60, None, 3600), Maintenance(5, 6, 7, 123_456, 99), 1_000, "late"),
+    )
+    answer = serve(made.reader(), lambda: status).get("/api/v1/status")
+    assert answer["spool"] == {
+        "state": "draining",
+        "path": r"/var/\x1bspool",
+        "batches": 3,
+        "bytes": 4096,
+        "limit": 8192,
+        "oldest_us": 17,
+        "damaged": 1,
+        "dropped": 2,
+        "error": r"no \x1b room",
+    }
+    assert answer["retention"] == {
+        "keep_events_s": 60,
+        "keep_bytes": None,
+        "keep_rollups_s": 3600,
+        "latest_us": 1_000,
+        "events_dropped": 5,
+        "error": "late",
+    }
+    assert (answer["store"]["bytes"], answer["store"]["oldest_us"]) == (123_456, 99)
+
+
+def test_the_machines_memory_is_told_where_it_is_this_machines(serve, made, monkeypatch):
+    assert serve(made.reader()).get("/api/v1/status")["memory"] is None
+    monkeypatch.setattr(owners, "is_here", lambda host: host == "testhost")
+    memory = serve(made.reader()).get("/api/v1/status")["memory"]
+    assert 0 < memory["available_bytes"] < memory["total_bytes"] == memory_bytes()

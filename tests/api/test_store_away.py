@@ -65,10 +65,10 @@ def test_status_keeps_the_last_known_numbers_and_says_away(serve, failing, event
     before = site.get("/api/v1/status")
     failing.error = StoreAway("gone")
     away = site.get("/api/v1/status")
-    assert away["store"] == {"url": "duckdb:///made", "state": "away", "error": "gone"}
+    assert away["store"] == before["store"] | {"state": "away", "error": "gone"}
     assert away["totals"] == before["totals"]
     failing.error = None
-    assert site.get("/api/v1/status")["store"] == {"url": "duckdb:///made", "state": "ok", "error": ""}
+    assert site.get("/api/v1/status")["store"] == before["store"]
 
 
 def test_a_store_that_hangs_stops_neither_the_status_nor_the_server(serve, failing):
