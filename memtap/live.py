@@ -46,7 +46,8 @@ class Live:
         self._reaper = Reaper(self._end_processes)
         self._follows_proc = tap.restarts and not tap.recording and sees_all_pids()
         self._reconciler = Reconciler(self._parser, tap.left_out)
-        self._seen = 0  # processes the reaper has heard of
+        self._generation = 0
+        self._seen = 0  # processes of that generation that the reaper has heard of
         self._reader: Reader | None = None
         self._refusal = ""  # why the tap's lines cannot be read
         self._pipeline = PipelineStatus()
@@ -108,6 +109,8 @@ class Live:
             self._pump.add_loss(Loss(time.time_ns() // 1000, "pipe", 0, detail))
 
     def _tick(self) -> None:
+        if self._generation != self._parser.generation:
+            self._generation, self._seen = self._parser.generation, self._parser.carried
         new = self._parser.process_pids[self._seen :]
         self._seen += len(new)
         if self._follows_proc or self.tap.recording:

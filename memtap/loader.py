@@ -47,7 +47,7 @@ def _fewer(losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
 
 def _together(draft: Draft, owed: Draft) -> Draft:
     """`draft`, with the counts, losses and ended processes of the dropped `owed` before it."""
-    draft.events.ended[:0] = owed.events.ended  # local ids of the same parser; nobody has seen this batch yet
+    draft.events.take_ended(owed.events)
     return replace(
         draft,
         lines=owed.lines + draft.lines,

@@ -18,12 +18,22 @@ cdef Words CALL_WORDS = words_of(CALLS)
 cdef Words KIND_WORDS = words_of(KINDS)
 
 
+cdef uint64_t generations = 0
+
+
+cdef uint64_t next_generation():
+    """A number that no other generation of this process has."""
+    global generations
+    generations += 1
+    return generations
+
+
 cdef class Batch:
     """Calls as columns; never changes. Lengths in bytes, times in microseconds since the epoch.
 
-    `process` and `name` are local ids, given in order of appearance by the parser that made it: local process i is
-    `process_pids[i]`, `process_starts[i]`, local name i is `names[i]`. The three lists are the parser's, only ever
-    grow, and hold at least `process_count` or `name_count` items.
+    `process` and `name` are local ids: local process i is `process_pids[i]`, `process_starts[i]`, local name i is
+    `names[i]`. Batches of one `generation` share these lists, which only ever grow, and hold at least `process_count`
+    or `name_count` items.
 
     Of a stream in format 2, `wide` is true, and there are the columns and facts that only that format says.
     """
@@ -31,6 +41,9 @@ cdef class Batch:
     cdef Columns columns
     cdef Activity *activities
     cdef size_t active
+    cdef Second *seconds_in
+    cdef size_t second_count
+    cdef readonly uint64_t generation
     cdef readonly size_t process_count
     cdef readonly size_t name_count
     cdef readonly list process_pids
@@ -41,11 +54,12 @@ cdef class Batch:
     cdef readonly list ended
 
     def __init__(self):
-        raise TypeError("a Batch is made by Parser.seal() or memtap.read()")
+        raise TypeError("a Batch is made by Parser.seal() or Batch.unpack()")
 
     def __dealloc__(self):
         columns_free(&self.columns)
         free(self.activities)
+        free(self.seconds_in)
 
     def __len__(self):
         return self.columns.rows
@@ -115,6 +129,59 @@ cdef class Batch:
     def resident(self):
         """uint64, the process's bytes in RAM after the call; None in format 1."""
         return self.wide_column(self.columns.rss, 8, b"Q")
+
+    @property
+    def seconds(self):
+        """(second since the epoch, events, rejected lines) of each second that has any, ascending. A rejected line
+        counts to the second of the event before it, be that in an earlier batch; to second 0 where there was none."""
+        cdef size_t i
+        return [(self.seconds_in[i].second, self.seconds_in[i].events, self.seconds_in[i].rejected)
+                for i in range(self.second_count)]
+
+    def pack(self):
+        """All of it as bytes, with the processes and names that it refers to and no others, for `unpack`."""
+        return pack_batch(self)
+
+    @staticmethod
+    def unpack(data):
+        """The batch that `pack` was called on, from bytes-like `data`: of a generation of its own, with local ids of
+        its own. ValueError, with what is wrong and where, for bytes that no batch can have made."""
+        cdef Py_buffer view
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            if <size_t> view.buf % 8:
+                data = bytes(data)
+                return unpack_batch(<const uint8_t *> PyBytes_AS_STRING(data), len(data))
+            return unpack_batch(<const uint8_t *> view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+
+    def take_ended(self, Batch dropped not None):
+        """The processes that ended in an earlier batch, which no store has seen and none will, end with this one,
+        which none has seen yet."""
+        cdef size_t i
+        if dropped.generation == self.generation:
+            self.ended[:0] = dropped.ended
+            return
+        pids = self.process_pids[:self.process_count]
+        starts = self.process_starts[:self.process_count]
+        facts = self.process_facts[:self.process_count]
+        found = {identity: i for i, identity in enumerate(zip(pids, starts))}
+        ended = []
+        for i, time_us in dropped.ended:
+            identity = dropped.process_pids[i], dropped.process_starts[i]
+            if identity not in found:
+                found[identity] = len(pids)
+                pids.append(identity[0])
+                starts.append(identity[1])
+                if self.columns.wide:
+                    facts.append(dropped.process_facts[i])
+            ended.append((found[identity], time_us))
+        if len(pids) > self.process_count:
+            self.process_pids, self.process_starts, self.process_facts = pids, starts, facts
+            self.process_count = len(pids)
+            self.generation = next_generation()
+        self.ended[:0] = ended
 
     cdef ArrowTable people_table(self):
         """call, pid, process, time_us, length (format 2: freed, errno, kind, vm, resident too); call and kind as

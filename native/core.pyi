@@ -85,12 +85,13 @@ class Parser:
     """Bytes of one stream to columns and to the ledger of exact totals per process. One thread at a time.
 
     `rows`: how many calls a batch holds at most when the parser pulls from a ring. `scan`: one of SCANS. `header`:
-    that of a format-2 stream whose rest this is. `lines` = `events` + `rejected` + `notices`, always. Methods raise
+    that of a format-2 stream whose rest this is. `keep_ended`: processes that have ended, and names that nobody has
+    any more, are let go of some batches later, once half of all are such and more than this many. `lines` = `events` + `rejected` + `notices`, always. Methods raise
     RuntimeError while another thread is in one, FormatError for a header of an unknown version, and MemoryError
     where memory is short: what was taken before is kept.
     """
 
-    def __init__(self, *, rows: int = ..., scan: str = ..., header: bytes = b"") -> None: ...
+    def __init__(self, *, rows: int = ..., scan: str = ..., header: bytes = b"", keep_ended: int = 1024) -> None: ...
     @property
     def format(self) -> Literal[0, 1, 2]:
         """0 until the first line that says."""
@@ -119,7 +120,14 @@ class Parser:
         """Calls that the next `seal` would hand out."""
     @property
     def process_pids(self) -> Sequence[int]:
-        """The pid of each local process, in order of appearance, as of the last seal. Only ever grows."""
+        """The pid of each local process of this generation, as of the last seal. Grows, until another generation begins
+        with another list."""
+    @property
+    def generation(self) -> int:
+        """That of the next batch. A new one begins between two batches, when processes are let go of."""
+    @property
+    def carried(self) -> int:
+        """How many processes of this generation, the first ones, were of the one before."""
     @property
     def samples(self) -> list[bytes]:
         """The newest rejected lines, oldest first, cut to 160 bytes each."""
@@ -135,7 +143,7 @@ class Parser:
     def end(self, pids: Iterable[int]) -> None:
         """These processes have ended: the next call under such a pid is another process's, begun with that call."""
     def ledger(self, *, live: bool = False) -> list[LedgerRow]:
-        """Every process's exact totals as of now, in order of appearance. `live`: without those that have ended."""
+        """Exact totals as of now of every process that lives or ended not long ago. `live`: only of those that live."""
 
 @final
 class ArrowTable:
@@ -152,10 +160,15 @@ class Batch:
 
     DuckDB, polars, pandas and pyarrow take it as a table of call, pid, process (the comm's bytes), time_us, length.
 
-    `process` and `name` are local ids, given in order of appearance by the parser that made it: local process i is
-    `process_pids[i]`, `process_starts[i]`, local name i is `names[i]`. The three lists are the parser's, only ever
-    grow, and hold at least `process_count` or `name_count` items.
+    `process` and `name` are local ids: local process i is `process_pids[i]`, `process_starts[i]`, local name i is
+    `names[i]`. Batches of one `generation` share these lists, which only ever grow, and hold at least `process_count`
+    or `name_count` items.
     """
+
+    @property
+    def generation(self) -> int:
+        """Local ids mean the same in batches of one generation, and nothing in those of another. Never 0; no two
+        parsers of a program have the same."""
 
     @property
     def process_count(self) -> int: ...
@@ -180,6 +193,10 @@ class Batch:
         time of its first call, microseconds since the epoch."""
     @property
     def names(self) -> Sequence[bytes]: ...
+    @property
+    def seconds(self) -> list[tuple[int, int, int]]:
+        """(second since the epoch, events, rejected lines) of each second that has any, ascending. A rejected line
+        counts to the second of the event before it, be that in an earlier batch; to second 0 where there was none."""
     @property
     def losses(self) -> list[tuple[int, int]]:
         """What the tap said it lost: (time in microseconds of the last event before, events)."""
@@ -216,6 +233,18 @@ class Batch:
     @property
     def resident(self) -> memoryview | None:
         """uint64, its bytes in RAM after the call."""
+    def pack(self) -> bytes:
+        """All of it as bytes, with the processes and names that it refers to and no others, for `unpack`."""
+    @staticmethod
+    def unpack(data: Buffer) -> Batch:
+        """The batch that `pack` was called on: of a generation of its own, with local ids of its own.
+
+        ValueError, with what is wrong and where, for bytes that no batch can have made. Bytes that changed into another
+        possible batch's are not noticed: whoever stores them adds a checksum.
+        """
+    def take_ended(self, dropped: Batch) -> None:
+        """The processes that ended in an earlier batch, which no store has seen and none will, end with this one,
+        which none has seen yet."""
     def __len__(self) -> int: ...
     def __arrow_c_schema__(self) -> object: ...
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...

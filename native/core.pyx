@@ -11,6 +11,8 @@ include "format2.pxi"   # format 2: one line to one record
 include "notice.pxi"    # what a tap says about itself
 include "names.pxi"     # comms to ids
 include "ledger.pxi"    # exact totals per process
+include "seconds.pxi"   # events and rejected lines by second
+include "ageing.pxi"    # ended processes and unused names go
 include "columns.pxi"   # calls as a structure of arrays
 include "ring.pxi"      # bytes between two threads
 include "reader.pxi"    # file descriptor to ring
@@ -19,4 +21,5 @@ include "arrow.pxi"     # columns to Arrow
 include "text.pxi"      # columns to LOAD DATA text
 include "buffers.pxi"   # memory lent to Python and borrowed from it
 include "batch.pxi"     # Batch, as Python sees it
+include "pack.pxi"      # a batch to bytes and back
 include "parser.pxi"    # Parser, as Python sees it

@@ -31,6 +31,7 @@ cdef struct Parse:
     Columns columns
     Names names
     Ledger ledger
+    Seconds seconds
     uint64_t lines
     uint64_t events
     uint64_t notices
@@ -58,6 +59,7 @@ cdef void parse_free(Parse *parse) noexcept nogil:
     free(parse.names.comms)
     free(parse.names.slots)
     columns_free(&parse.columns)
+    free(parse.seconds.closed)
 
 
 cdef void keep_sample(Parse *parse, const uint8_t *line, size_t size) noexcept nogil:
@@ -69,6 +71,7 @@ cdef void keep_sample(Parse *parse, const uint8_t *line, size_t size) noexcept n
 
 cdef void reject_line(Parse *parse, const uint8_t *line, size_t size, Reject why) noexcept nogil:
     parse.rejected[<int> why] += 1
+    parse.seconds.open.rejected += 1
     keep_sample(parse, line, size)
 
 
@@ -127,10 +130,12 @@ cdef void other_line2(Parse *parse, const uint8_t *line, size_t size, Reject why
 
 
 cdef inline bint make_room(Parse *parse) noexcept nogil:
-    """Room for one more process, activity and name. False, and nothing changed, where memory is short."""
+    """Room for one more process, activity, second and name. False, and nothing changed, where memory is short."""
     if parse.ledger.count == parse.ledger.capacity or parse.ledger.active == parse.ledger.active_capacity:
         if not ledger_room(&parse.ledger):
             return False
+    if parse.seconds.count + 1 >= parse.seconds.capacity and not seconds_room(&parse.seconds):
+        return False
     return parse.names.count < parse.names.capacity or names_grow(&parse.names)
 
 
@@ -159,6 +164,7 @@ cdef inline void take_record(Parse *parse, const Record *record, bint second) no
     else:
         ledger_add(&parse.ledger, i, record)
     columns.rows = row + 1
+    seconds_add(&parse.seconds, record.time_us)
     parse.last_us = record.time_us
 
 

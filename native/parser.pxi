@@ -28,18 +28,24 @@ cdef class Parser:
     cdef Parse *parse
     cdef size_t rows
     cdef bint busy
+    cdef uint32_t keep_ended
+    cdef bint sealed       # and no call has been taken since
+    cdef readonly uint64_t generation
+    cdef readonly size_t carried
     cdef readonly list process_pids
     cdef list process_starts
     cdef list process_facts
     cdef list names
     cdef bytearray carry
 
-    def __cinit__(self, *, size_t rows=ROWS, str scan=SCANS[0], bytes header=b""):
+    def __cinit__(self, *, size_t rows=ROWS, str scan=SCANS[0], bytes header=b"", uint32_t keep_ended=1024):
         if not 1 <= rows <= 1 << 30:
             raise ValueError(f"rows {rows}: must be 1 to {1 << 30}")
         if scan not in SCANS:
             raise ValueError(f"scan {scan!r}: this processor has {', '.join(SCANS)}")
         self.rows = rows
+        self.keep_ended = keep_ended
+        self.generation = next_generation()
         self.process_pids = []
         self.process_starts = []
         self.process_facts = []
@@ -159,6 +165,8 @@ cdef class Parser:
         cdef Py_buffer view
         self.enter()
         try:
+            if self.sealed:
+                self.age()
             PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
             try:
                 p = <const uint8_t *> view.buf
@@ -230,6 +238,8 @@ cdef class Parser:
             self.busy = False
             raise
         try:
+            if self.sealed:
+                self.age()
             with nogil:
                 until = deadline_after(timeout_ms)
                 progress = pull_lines(self.parse, &ring.state, &until, &ended)
@@ -282,13 +292,19 @@ cdef class Parser:
                 self.names.append(comm_bytes(self.parse.names.comms[i]))
             losses = [(self.parse.spans[i].time_us, self.parse.spans[i].events) for i in range(self.parse.span_count)]
             ended = self.newly_ended()
-            if not columns_hand_out(&self.parse.columns, &batch.columns, self.room()):
+            if seconds_room(&self.parse.seconds):
+                batch.seconds_in = <Second *> malloc((self.parse.seconds.count + 1) * sizeof(Second))
+            if batch.seconds_in == NULL or not columns_hand_out(&self.parse.columns, &batch.columns, self.room()):
                 raise MemoryError(f"parser: no memory for the next {self.rows} calls; what was taken is kept")
+            batch.second_count = seconds_hand_out(&self.parse.seconds, batch.seconds_in)
             ledger_fold(ledger)
+            ledger.batches += 1
+            ledger.events += batch.columns.rows
             batch.active = ledger.active
             batch.activities = ledger_hand_out(ledger)
             batch.process_count = ledger.count
             batch.name_count = self.parse.names.count
+            batch.generation = self.generation
             batch.process_pids = self.process_pids
             batch.process_starts = self.process_starts
             batch.process_facts = self.process_facts
@@ -297,9 +313,26 @@ cdef class Parser:
             batch.losses = losses
             self.parse.span_count = 0
             ledger.ended_count = 0
+            self.sealed = True
         finally:
             self.busy = False
         return batch
+
+    cdef int age(self) except -1:
+        """Before the first line of a batch: lets go of ended processes and unused names, if there are many."""
+        cdef bint aged
+        cdef Ledger *ledger = &self.parse.ledger
+        self.sealed = False
+        if not age_due(ledger, &self.parse.names, self.keep_ended):
+            return 0
+        lists = [], [], [], []
+        with nogil:
+            aged = age_all(ledger, &self.parse.names, self.parse.format == 2)
+        if aged:
+            self.process_pids, self.process_starts, self.process_facts, self.names = lists
+            self.generation = next_generation()
+            self.carried = ledger.count
+        return 0
 
     cdef list newly_ended(self):
         """Format 2: (local process id, time of its last line) of the processes that ended since the last seal."""
@@ -316,7 +349,7 @@ cdef class Parser:
         try:
             for pid in pids:
                 i = self.parse.ledger.by_pid[<uint32_t> pid] if 0 <= pid <= PID_MAX else 0
-                if i:
+                if i != 0 and i != AGED:
                     ledger_end(&self.parse.ledger, i - 1)
         finally:
             self.busy = False

@@ -7,7 +7,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsul
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_NONE, PROT_READ, PROT_WRITE
 from posix.mman cimport mmap, munmap
@@ -40,6 +40,7 @@ cdef extern from "string.h" nogil:
     void *memrchr(const void *s, int c, size_t n)
 
 cdef extern from "sys/mman.h" nogil:
+    enum: MAP_NORESERVE
     int memfd_create(const char *name, unsigned int flags)
     enum: MFD_CLOEXEC
 

@@ -25,7 +25,7 @@ class LocalIds:
     """`names[local]` and `processes[local]` are store ids. Never changed: a batch that needs more makes a longer
     copy, which takes this one's place when its transaction is committed, and is forgotten otherwise."""
 
-    table: Sequence[bytes] = ()  # the parser's own table of names; another parser counts from 0 again
+    generation: int = 0  # of the batches that they are of; another one counts from 0 again
     names: array[int] = field(default_factory=_no_ids)
     processes: array[int] = field(default_factory=_no_ids)
 
@@ -37,7 +37,7 @@ class LocalIds:
     ) -> LocalIds:
         """These ids and those that `batch` needs besides; the callables find or make them in the store, in
         order of appearance."""
-        known = self if self.table is batch.names else LocalIds(batch.names)
+        known = self if self.generation == batch.generation else LocalIds(batch.generation)
         names, processes = known.names, known.processes
         if len(names) < batch.name_count:
             names = names + array("I", name_ids(batch.names[len(names) : batch.name_count]))
@@ -47,7 +47,7 @@ class LocalIds:
             # Lines that muddle pids and starts can make two local processes of one identity.
             found = process_ids(dict(zip(identities, _facts(batch, new), strict=True)))
             processes = processes + array("I", (found[identity] for identity in identities))
-        return LocalIds(batch.names, names, processes)
+        return LocalIds(batch.generation, names, processes)
 
 
 def _facts(batch: Batch, new: slice) -> list[Facts]:

@@ -163,9 +163,9 @@ def test_the_ledger_counts_what_was_granted_and_given_back(parts: list[tuple[byt
             parser.seal()
         for event in read(line, HEADER)[0]:
             if (event.pid, event.start) not in sums:
-                if event.pid in latest:
-                    ended.add((event.pid, latest[event.pid]))  # two processes cannot have one pid
-                latest[event.pid] = event.start
+                if event.pid in latest:  # two processes cannot have one pid
+                    ended.add((event.pid, min(event.start, latest[event.pid])))
+                latest[event.pid] = max(event.start, latest.get(event.pid, 0))
             total = sums[event.pid, event.start]
             change = event.length - event.freed
             if event.errno:
