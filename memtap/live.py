@@ -9,19 +9,20 @@ from dataclasses import replace
 from threading import Thread
 
 from memtap.host import live_pids, sees_all_pids, this_host
-from memtap.loader import Loader
+from memtap.loader import Loader, Unstored
 from memtap.native import FormatError, Parser, Reader, Ring
-from memtap.pump import FLUSH_MS, LIVE_ROWS, Pump
+from memtap.pump import LIVE_FLUSH_S, LIVE_ROWS, Pump
 from memtap.reaper import Reaper
 from memtap.reconciler import Reconciler
-from memtap.status import PipelineStatus, Status
+from memtap.spool import Spool
+from memtap.status import PipelineStatus, SpoolStatus, Status
 from memtap.stores.contract import Host, Loss, Stream, Writer
 from memtap.stores.contract import Reader as StoreReader
 from memtap.taps.supervisor import Supervisor
 from memtap.taps.tap import Tap
 
 RING_BYTES = 16 << 20  # 0.2 s of the fastest tap there is
-WAITING_ROWS = 2_000_000  # calls that may wait for a store that is away: 60 MB
+WAITING_ROWS = 1_000_000  # calls that may wait in memory for a store that is away: 60 MB
 
 # Of the two seconds in which memtap has to be gone. The kernel takes up to one and a half to detach bpftrace's twenty
 # probes, killed or not.
@@ -32,17 +33,29 @@ STORE_STOP_S = 0.4
 class Live:
     """Runs a tap into a store's writer until stopped.
 
-    Of a live tap nothing waits for the store: what finds no room is dropped and counted. A file waits.
+    Of a live tap nothing waits for the store: it goes to the `spool`, opened, and what finds no room there is dropped
+    and counted. A file waits.
     """
 
-    def __init__(self, tap: Tap, writer: Writer) -> None:
+    def __init__(self, tap: Tap, writer: Writer, spool: Spool | None = None) -> None:
         self.tap = tap
+        self._spool = spool if tap.restarts else None
         self._parser = Parser(rows=LIVE_ROWS)
         self._host = host = recorded_host() if tap.recording else this_host()
-        name = f"tap:{host.name}:{host.boot_id}:{time.time_ns()}"
-        cursor = writer.open_stream(Stream(name, tap.name, host))
-        self._loader = Loader(writer, cursor, most_rows=WAITING_ROWS, drop=tap.restarts, patience_s=None)
-        self._pump = Pump(self._parser, self._loader, flush_ms=FLUSH_MS)
+        earlier = writer.last_stream(f"tap:{host.name}:{host.boot_id}:")
+        self._earlier = earlier[0] if earlier else ""
+        stream = Stream(f"tap:{host.name}:{host.boot_id}:{time.time_ns()}", tap.name, host)
+        self._loader = Loader(
+            writer,
+            writer.open_stream(stream),
+            most_rows=WAITING_ROWS,
+            drop=tap.restarts,
+            patience_s=None,
+            stream=stream,
+            spool=self._spool,
+        )
+        self._pump = Pump(self._parser, self._loader, flush_s=LIVE_FLUSH_S)
+        self._unwatched_us = 0  # since when nobody has watched this machine, until the tap's first line
         self._reaper = Reaper(self._end_processes)
         self._follows_proc = tap.restarts and not tap.recording and sees_all_pids()
         self._reconciler = Reconciler(self._parser, tap.left_out)
@@ -53,10 +66,14 @@ class Live:
         self._pipeline = PipelineStatus()
         self.supervisor = Supervisor(tap, on_stream=self._follow, on_gap=self._pump.add_loss)
 
-    def end_gone(self, store: StoreReader) -> None:
-        """Of the processes that the store believes to live: those of this machine that ended while nobody watched."""
+    def look_back(self, store: StoreReader) -> None:
+        """At what was before this memtap: how long nobody has watched this machine since it was booted, and who ended
+        meanwhile."""
         if not self._follows_proc:
             return
+        stored_us = next((row.last_us for row in store.streams() if row.name == self._earlier), None)
+        spooled_us = self._spool.last_us(self._earlier) if self._spool and self._earlier else 0
+        self._unwatched_us = max(stored_us or 0, spooled_us)
         known = {row.pid for row in store.processes() if row.host == self._host.name}
         if gone := tuple(sorted(known - live_pids())):
             self._loader.end_processes(gone, time.time_ns() // 1000)
@@ -65,23 +82,53 @@ class Live:
         self._loader.start()
         self.supervisor.start()
 
-    def stop(self) -> int:
-        """Ends the tap, stores what was read. Returns the calls that the store did not take in time."""
+    def stop(self) -> Unstored:
+        """Ends the tap, stores what was read. Returns what the store did not take in time."""
         if not self.supervisor.stop(TAP_STOP_S):
             if reader := self._reader:
                 reader.stop()
             self.supervisor.join(0.2)
         if self.supervisor.join(0):
             self._pump.flush()
-        return self._loader.finish(STORE_STOP_S) + self._parser.pending
+        unstored = self._loader.finish(STORE_STOP_S)
+        return replace(unstored, lost=unstored.lost + self._parser.pending)
 
     def status(self) -> Status:
         """As of the last tick, a tenth of a second ago or so; never waits."""
         tap = self.supervisor.status()
-        return Status(replace(tap, message=self._refusal or tap.message), self._pipeline, self._reconciler.latest)
+        return Status(
+            replace(tap, message=self._refusal or tap.message, gap_since_us=tap.gap_since_us or self._unwatched_us),
+            self._pipeline,
+            self._reconciler.latest,
+            self._spool_status(),
+        )
+
+    def _spool_status(self) -> SpoolStatus:
+        spool = self._spool
+        if not spool:
+            return SpoolStatus()
+        state = spool.state
+        if state == "spooling" and not self._loader.store_error:
+            state = "draining"
+        return SpoolStatus(
+            state=state,
+            path=str(spool.folder),
+            batches=spool.batches,
+            bytes=spool.bytes,
+            limit=spool.limit,
+            oldest_us=spool.oldest_us,
+            damaged=spool.damaged,
+            dropped=self._loader.dropped,
+            error=spool.error,
+        )
 
     def _follow(self, fd: int) -> None:
         """One stream of the tap, in the supervisor's thread."""
+        if since_us := self._unwatched_us:
+            self._unwatched_us = 0
+            now_us = time.time_ns() // 1000
+            detail = "nobody watched since the earlier memtap's last call"
+            self._pump.add_loss(Loss(now_us, "tap", 0, detail, since_us=min(since_us, now_us)))
         if self.tap.recording:
             self._reaper.all_ended()  # it begins again
         self._reconciler.begin()

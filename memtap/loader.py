@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Condition, Thread
 
 from memtap.errors import StoreAway, StoreError
 from memtap.native import Batch
-from memtap.stores.contract import Cursor, Loss, SealedBatch, Writer
+from memtap.spool import Damage, Delivery, End, Ended, Entry, Spool
+from memtap.spool.record import span_us
+from memtap.stores.contract import Cursor, Host, Loss, SealedBatch, Stream, Writer
 
-FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 10.0
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 1.5  # a store that is back is noticed within two seconds
+SPOOL_AFTER_S = 0.5  # a batch waits so long in memory; then it is put on disk
+UNNAMED = Stream("", "", Host("", "", 0, 0))  # of a loader without a spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +35,19 @@ class Draft:
 
 
 LOSSES_MAX = 100  # owed one by one; then one a cause: a store may be away for long
-_SINCE = "; with those since "
 
 
 def _fewer(losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
     if len(losses) <= LOSSES_MAX:
         return losses
-    latest: dict[str, Loss] = {}
+    joined: dict[str, Loss] = {}
     for loss in losses:
-        if before := latest.get(loss.cause):
-            since = before.detail.rpartition(_SINCE)[2] if _SINCE in before.detail else f"{before.time_us} us"
-            detail = f"{loss.detail.partition(_SINCE)[0]}{_SINCE}{since}"
-            loss = replace(loss, events=before.events + loss.events, detail=detail)
-        latest[loss.cause] = loss
-    return tuple(latest.values())
+        if before := joined.get(loss.cause):
+            since_us = min(before.since_us or before.time_us, loss.since_us or loss.time_us)
+            time_us = max(before.time_us, loss.time_us)
+            loss = replace(loss, events=before.events + loss.events, time_us=time_us, since_us=since_us)
+        joined[loss.cause] = loss
+    return tuple(joined.values())
 
 
 def _together(draft: Draft, owed: Draft) -> Draft:
@@ -58,42 +63,71 @@ def _together(draft: Draft, owed: Draft) -> Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """Processes that no longer exist."""
+class Unstored:
+    """What a loader had not stored when it ended."""
 
-    pids: tuple[int, ...]
-    time_us: int
+    lost: int = 0  # calls
+    spooled: int = 0  # batches that wait in the spool
 
 
 class Loader(Thread):
     """Stores batches one after another and repeats each until it is stored.
 
-    `most_rows`: calls that may wait at a time. With `drop`, a batch beyond that is dropped and counted as lost, so
+    `most_rows`: calls that may wait in memory. With `drop`, a batch beyond that is dropped and counted as lost, so
     that whoever submits never waits for the store; else `submit` waits. `patience_s`: how long a store may be away
-    before the loader gives up (None: for ever).
+    before the loader gives up (None: for ever). With a `spool`, opened, what waits is put on disk, and what waits there
+    goes first; `stream` is that of the batches.
     """
 
-    def __init__(self, writer: Writer, cursor: Cursor, *, most_rows: int, drop: bool, patience_s: float | None) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        cursor: Cursor,
+        *,
+        most_rows: int,
+        drop: bool,
+        patience_s: float | None,
+        stream: Stream = UNNAMED,
+        spool: Spool | None = None,
+    ) -> None:
         super().__init__(name="memtap-loader", daemon=True)
-        self._writer = writer
-        self._stream_no = cursor.stream_no
+        self._stream = stream
+        self._delivery = Delivery(writer, stream, cursor)
+        self._spool = spool
+        self._spooler = Thread(target=self._put_on_disk, name="memtap-spooler", daemon=True)
         self._number = cursor.next_batch
         self._ordinal = cursor.next_ordinal
         self._most_rows = most_rows
         self._drop = drop
         self._patience_s = patience_s
         self._changed = Condition()
-        self._queue: deque[SealedBatch | Ended] = deque()
+        self._queue: deque[tuple[SealedBatch | Ended, float]] = deque()  # with the monotonic time since when
         self._rows = 0  # in the queue
         self._owed: Draft | None = None  # counts and losses of dropped batches, stored with the next one
         self._finishing = False
         self._abandoned = False
         self._hurried = False
-        self.stored = 0
-        self.batches = 0
-        self.lost: Counter[str] = Counter()
+        self._wrote = False  # something of this stream to the spool
+        self.dropped = 0  # calls for which there was no room
+        self.store_s = 0.0  # how long the latest batch took
+        self._lost: Counter[str] = Counter()
         self.store_error = ""
         self.failure: StoreError | None = None
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Events, by cause."""
+        return self._lost + self._delivery.lost
+
+    @property
+    def stored(self) -> int:
+        """Calls, of this stream."""
+        return self._delivery.stored
+
+    @property
+    def batches(self) -> int:
+        """Stored, of this stream."""
+        return self._delivery.batches
 
     @property
     def owes(self) -> bool:
@@ -103,7 +137,12 @@ class Loader(Thread):
     @property
     def queued(self) -> int:
         """Batches that wait, the one being stored among them."""
-        return len(self._queue)
+        return len(self._queue) + (self._spool.batches if self._spool else 0)
+
+    def start(self) -> None:
+        super().start()
+        if self._spool:
+            self._spooler.start()
 
     def submit(self, draft: Draft) -> None:
         """Takes a batch. Raises StoreError once the loader has given up."""
@@ -114,25 +153,24 @@ class Loader(Thread):
             if self.failure:
                 raise self.failure
             for loss in draft.losses:
-                self.lost[loss.cause] += loss.events
-            if self._drop and self._rows and self._rows + rows > self._most_rows:
+                self._lost[loss.cause] += loss.events
+            if self._drop and self._rows and rows and self._rows + rows > self._most_rows:
                 self._drop_batch(draft)
                 return
             if self._owed:
                 draft, self._owed = _together(draft, self._owed), None
-            self._queue.append(
-                SealedBatch(
-                    number=self._number,
-                    first_ordinal=self._ordinal,
-                    offset=draft.offset,
-                    check=draft.check,
-                    events=draft.events,
-                    lines=draft.lines,
-                    rejected=draft.rejected,
-                    notices=draft.notices,
-                    losses=draft.losses,
-                )
+            batch = SealedBatch(
+                number=self._number,
+                first_ordinal=self._ordinal,
+                offset=draft.offset,
+                check=draft.check,
+                events=draft.events,
+                lines=draft.lines,
+                rejected=draft.rejected,
+                notices=draft.notices,
+                losses=draft.losses,
             )
+            self._queue.append((batch, time.monotonic()))
             self._number += 1
             self._ordinal += rows
             self._rows += rows
@@ -141,16 +179,21 @@ class Loader(Thread):
     def _drop_batch(self, draft: Draft) -> None:
         """Its calls are lost; what else it knew goes with the next one that is stored."""
         if events := len(draft.events):
-            first, last = draft.events.time_us[0], draft.events.time_us[-1]
-            detail = f"the store is away and {self._most_rows} calls wait already: dropped {first} to {last} us"
-            draft = replace(draft, losses=(*draft.losses, Loss(last, "store", events, detail)))
-            self.lost["store"] += events
+            since_us, time_us = span_us(draft.events)
+            cause, detail = "store", f"the store is away and {self._most_rows:,} calls wait already"
+            if spool := self._spool:
+                cause = "spool"
+                detail = f"the store is away, and {spool.error or f'the spool has its {spool.limit:,} bytes'}"
+            loss = Loss(time_us, cause, events, f"{detail}: dropped whole batches", since_us=since_us)
+            draft = replace(draft, losses=(*draft.losses, loss))
+            self._lost[cause] += events
+            self.dropped += events
         self._owed = _together(draft, self._owed) if self._owed else draft
 
     def end_processes(self, pids: tuple[int, ...], time_us: int) -> None:
         """These processes have ended; said after every call submitted before."""
         with self._changed:
-            self._queue.append(Ended(pids, time_us))
+            self._queue.append((Ended(pids, time_us), time.monotonic()))
             self._changed.notify_all()
 
     def hurry(self) -> None:
@@ -159,8 +202,8 @@ class Loader(Thread):
             self._hurried = True
             self._changed.notify_all()
 
-    def finish(self, timeout_s: float | None = None) -> int:
-        """Stores what waits and ends the thread. Returns the calls that were not stored in time."""
+    def finish(self, timeout_s: float | None = None) -> Unstored:
+        """Stores what waits and ends the threads; what a spool holds, and what is not stored in time, stays there."""
         with self._changed:
             self._finishing = True
             self._changed.notify_all()
@@ -168,18 +211,15 @@ class Loader(Thread):
         with self._changed:
             self._abandoned = True
             self._changed.notify_all()
-            return self._rows
+        if not self._spool:
+            return Unstored(lost=self._rows)
+        self._spooler.join(timeout_s)
+        return Unstored(lost=self._rows, spooled=self._spool.batches)
 
     def run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._queue and not self._finishing:
-                    self._changed.wait()
-                if not self._queue or self._abandoned:
-                    return
-                item = self._queue[0]
+        while work := self._next():
             try:
-                done = self._store(item)
+                done = self._until_done(work)
             except StoreError as error:
                 with self._changed:
                     self.failure = error
@@ -188,31 +228,65 @@ class Loader(Thread):
                 return
             if not done:
                 return
-            with self._changed:
-                self._queue.popleft()
-                if isinstance(item, SealedBatch):
-                    self._rows -= len(item.events)
-                    self.stored += len(item.events)
-                    self.batches += 1
-                self._changed.notify_all()
 
-    def _store(self, item: SealedBatch | Ended) -> bool:
+    def _next(self) -> Callable[[], None] | None:
+        """What is to be done next, oldest first; None: nothing any more."""
+        spool = self._spool
+        while True:
+            with self._changed:
+                while not (self._queue or self._finishing or (spool and spool.in_use)):
+                    self._changed.wait()
+                if self._abandoned or (self._finishing and self._nothing_more()):
+                    return None
+                item = self._queue[0][0] if self._queue else None
+            if spool and spool.in_use:
+                if found := spool.peek():
+                    return partial(self._store_spooled, spool, found)
+                if not self._delivery.at_own:
+                    return self._delivery.finish_spooled
+                if not spool.release() and not item:
+                    with self._changed:  # somebody appends
+                        self._changed.wait(0.05)
+            if item:
+                return partial(self._store, item)
+
+    def _nothing_more(self) -> bool:
+        """Of what is to be stored before the end: what a spool holds stays there for the next memtap."""
+        return self._spool.unread or not (self._queue or self._spool.in_use) if self._spool else not self._queue
+
+    def _store(self, item: SealedBatch | Ended) -> None:
+        begun = time.monotonic()
+        self._delivery.own(item)
+        self.store_s = time.monotonic() - begun
+        with self._changed:
+            self._taken(item)
+
+    def _store_spooled(self, spool: Spool, found: Entry | Damage) -> None:
+        self._delivery.spooled(found)
+        spool.pop()
+
+    def _taken(self, item: SealedBatch | Ended) -> None:
+        """It need not wait in memory any more, if it does."""
+        if self._queue and self._queue[0][0] is item:
+            self._queue.popleft()
+            if isinstance(item, SealedBatch):
+                self._rows -= len(item.events)
+        self._changed.notify_all()
+
+    def _until_done(self, work: Callable[[], None]) -> bool:
         """Until it is stored; False once abandoned. A repeat of a stored batch is recognised by the store."""
         pause = FIRST_PAUSE_S
         give_up = None if self._patience_s is None else time.monotonic() + self._patience_s
         while not self._abandoned:
             try:
-                if isinstance(item, Ended):
-                    self._writer.end_processes(self._stream_no, item.pids, item.time_us)
-                else:
-                    self._writer.write(self._stream_no, item)
+                work()
             except StoreAway as error:
-                self.store_error = str(error)
+                self._refused(str(error))
                 if give_up is not None and (self._hurried or time.monotonic() >= give_up):
                     raise
             except Exception as error:  # of a StoreError somebody may mend the cause: a live tap goes on
                 known = isinstance(error, StoreError)
-                self.store_error = str(error) if known else f"batch not stored: {error!r}; please report this"
+                self._refused(str(error) if known else f"batch not stored: {error!r}; please report this")
                 if self._patience_s is not None:
                     raise error if known else StoreError(self.store_error) from error
             else:
@@ -222,3 +296,51 @@ class Loader(Thread):
                 self._changed.wait_for(lambda: self._abandoned or (self._hurried and give_up is not None), pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
         return False
+
+    def _refused(self, why: str) -> None:
+        with self._changed:
+            self.store_error = why
+            self._changed.notify_all()  # what waits goes to the spool now
+
+    # -- the spooler's thread
+
+    def _put_on_disk(self) -> None:
+        """What waits too long, until the end; then all that waits."""
+        spool = self._spool
+        assert spool  # noqa: S101
+        while item := self._next_to_spool(spool):
+            empty = isinstance(item, Ended) or not len(item.events)
+            if spool.append(self._stream, item, small=empty):
+                self._wrote = True
+                with self._changed:
+                    self._taken(item)
+            elif self._abandoned:
+                break
+            else:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._abandoned, 0.2)
+        if self._wrote and spool.unread:
+            spool.append(self._stream, End(self._number, self._ordinal), small=True)
+        spool.sync()
+
+    def _next_to_spool(self, spool: Spool) -> SealedBatch | Ended | None:
+        """Waits for what is to be put on disk; None: nothing any more. Keeps to the interval of fsync meanwhile."""
+        while True:
+            if spool.sync_due_s == 0:
+                spool.sync()
+            with self._changed:
+                if self._abandoned or (self._finishing and not self._queue):
+                    return self._queue[0][0] if self._queue else None
+                waits_s = [s for s in (spool.sync_due_s, self._overdue_s()) if s is not None]
+                if self._overdue_s() == 0:
+                    return self._queue[0][0]
+                if not waits_s or min(waits_s):
+                    self._changed.wait(min(waits_s) if waits_s else None)
+
+    def _overdue_s(self) -> float | None:
+        """In how many seconds the oldest batch has waited long enough in memory; None: none waits."""
+        if not self._queue:
+            return None
+        if self.store_error:
+            return 0.0
+        return max(0.0, self._queue[0][1] + SPOOL_AFTER_S - time.monotonic())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from math import inf
 
 from memtap.loader import Draft, Loader
 from memtap.native import CALLS, Parser, Ring
@@ -12,18 +13,20 @@ from memtap.stores.contract import Loss
 
 FILE_ROWS = 122_880  # a row group of DuckDB; 11 MB of LOAD DATA text
 LIVE_ROWS = 65_536
-FLUSH_MS = 500  # the longest that a live call waits before it is handed to the loader
+LIVE_FLUSH_S = (0.5, 1.0)  # how long a live call waits before it is handed to the loader: the least, the most
+STORE_PART = 0.05  # of its time in which a store may be busy with batches before they become fewer and larger
 TICK_MS = 100
 
 
 class Pump:
     """Seals a batch when it is full, when the flush interval has passed, and at the end of a stream."""
 
-    def __init__(self, parser: Parser, loader: Loader, *, flush_ms: int | None, base: int = 0) -> None:
-        """`flush_ms`: None seals full batches only (a file). `base`: the offset at which the source was opened."""
+    def __init__(self, parser: Parser, loader: Loader, *, flush_s: tuple[float, float] | None, base: int = 0) -> None:
+        """`flush_s`: the least and the most that a call waits; None seals full batches only (a file). `base`: the
+        offset at which the source was opened."""
         self.parser = parser
         self.loader = loader
-        self._flush_s = None if flush_ms is None else flush_ms / 1000
+        self._flush_s = flush_s
         self._base = base
         self._lines = 0
         self._rejected = 0
@@ -54,7 +57,7 @@ class Pump:
             if outcome == "ended" and not interrupted():
                 self.parser.finish(ring)
             now = time.monotonic()
-            due = self._flush_s is not None and now - sealed >= self._flush_s
+            due = now - sealed >= self._interval_s()
             if outcome != "waiting" or due:
                 self._seal(check)
                 sealed = now
@@ -65,6 +68,17 @@ class Pump:
     def flush(self) -> None:
         """Seals what waits, whatever is full or due."""
         self._seal(lambda _: b"")
+        if self.loader.owes:  # what there was no room for; there is room for a batch without calls
+            self.loader.submit(Draft(self.parser.seal(), 0, 0, 0))
+
+    def _interval_s(self) -> float:
+        """Between two batches: the longer, the longer the store takes for one, within bounds."""
+        if self._flush_s is None:
+            return inf
+        least, most = self._flush_s
+        if self.loader.store_error:
+            return most
+        return min(max(least, self.loader.store_s / STORE_PART), most)
 
     def _see_dropped(self, ring: Ring) -> None:
         if lines := ring.dropped_lines - self._dropped:

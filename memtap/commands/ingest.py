@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 import orjson
 
+from memtap.commands import keeping
 from memtap.errors import MemtapError
 from memtap.header import Header
 from memtap.host import this_host
+from memtap.housekeeping import Housekeeper
 from memtap.loader import Loader
 from memtap.names import display
 from memtap.native import Parser, Ring
@@ -48,6 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="the boot that a trace in format 1 is of: traces of one boot share their processes "
         "(default: unknown, and a trace's processes are its own)",
     )
+    keeping.add_arguments(parser, events=keeping.ALL, size=keeping.ALL, rollups=keeping.ALL)
     parser.add_argument("--json", action="store_true", help="print one JSON object when done")
     parser.set_defaults(run=run)
 
@@ -107,8 +110,13 @@ def run(args: argparse.Namespace) -> int:
         header = source.header()  # may wait for the first line, and nothing is begun: Ctrl-C ends it as any program
         with stop_on_signals() as stop:
             store.migrate()
+            housekeeper = Housekeeper(store, retention) if (retention := keeping.retention(args)) else None
+            if housekeeper:
+                housekeeper.start()
             with closing(store.writer()) as writer:
                 outcome, error = ingest(source, header, writer, stop, args.boot)
+            if housekeeper:
+                _finish(housekeeper)
     if args.json:
         sys.stdout.buffer.write(outcome.as_json() + b"\n")
     else:
@@ -119,6 +127,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _finish(housekeeper: Housekeeper) -> None:
+    """What was stored last is kept no longer than the rest."""
+    housekeeper.stop()
+    while (latest := housekeeper.step()) and latest.more:
+        pass
+    if error := housekeeper.status.error:
+        print(f"memtap: {error}", file=sys.stderr)
+
+
 def ingest(
     source: FileSource | PipeSource, header: Header | None, writer: Writer, stop: Stop, boot: str | None
 ) -> tuple[Outcome, MemtapError | None]:
@@ -127,7 +144,7 @@ def ingest(
     name, cursor = _resume(source, writer, header, boot)
     parser = Parser(rows=FILE_ROWS, header=header.line if header and cursor.offset else b"")
     loader = Loader(writer, cursor, most_rows=2 * FILE_ROWS, drop=False, patience_s=PATIENCE_S)
-    pump = Pump(parser, loader, flush_ms=None if source.regular else 250, base=cursor.offset)
+    pump = Pump(parser, loader, flush_s=None if source.regular else (0.25, 1.0), base=cursor.offset)
     ring = Ring(RING_BYTES)
     drain = source.drain(ring, cursor.offset)
     loader.start()

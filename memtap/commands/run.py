@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
-from memtap.commands import listening
+from memtap.commands import keeping, listening
 from memtap.commands.listening import Page
 from memtap.errors import MemtapError
+from memtap.housekeeping import Housekeeper
 from memtap.live import Live
-from memtap.status import Status, TapStatus
+from memtap.spool import Spool
+from memtap.spool.place import default_folder
+from memtap.status import SpoolStatus, Status, TapStatus
 from memtap.stopping import stop_on_signals
 from memtap.stores import default_url, open_store, reader_url, store_url
 from memtap.stores.contract import Store
@@ -30,56 +35,95 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--store", metavar="URL", help="where to (default: MEMTAP_STORE, else a DuckDB file of your own)"
     )
+    parser.add_argument(
+        "--spool",
+        metavar="DIR",
+        type=Path,
+        help="where calls wait on disk while the store is away, slow or full (default: beside a DuckDB file, "
+        "else in ~/.local/state/memtap)",
+    )
+    parser.add_argument(
+        "--spool-bytes",
+        metavar="SIZE",
+        type=keeping.size_bytes,
+        default="4G",
+        help="drop, and count, what comes beyond this size of the spool; 0: no spool (default: %(default)s)",
+    )
+    keeping.add_arguments(parser, events="24h", size="20G", rollups="400d")
     listening.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Until SIGINT or SIGTERM, then within two seconds: the tap ended, what was read stored."""
-    with stop_on_signals() as stop, closing(listening.listen(args)) as listener:
-        tap = choose(args.tap, leave_out=(os.getpid(), *_server_pids(args.store)), say=_say)
-        with (
-            closing(open_store(_store(args.store, tap))) as store,
-            _read_through(args.reader_store, store) as read_store,
-        ):
-            store.migrate()
-            with closing(store.writer()) as writer, closing(read_store.reader()) as reader:
-                live = Live(tap, writer)
-                live.end_gone(reader)
-                page = listening.make_page(args, listener, reader, live.status, store.url)
-                page.server.start()
-                try:
-                    live.start()
-                    page.server.wait_ready()
-                    _greet(tap, store.url, page.address)
-                    if args.open:
-                        page.open_browser()
-                    _watch(live, page, stop.event)
-                finally:
-                    page.server.stop()
-                    unstored = live.stop()
-                    page.server.join()
-    if unstored:
-        raise MemtapError(f"stopped, but the store did not take the last {unstored:,} calls in time: they are lost")
-    _say("stopped; everything that was read is stored")
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals())
+        listener = stack.enter_context(closing(listening.listen(args)))
+        tap, store = _tap_and_store(args, stack)
+        read_store = stack.enter_context(_read_through(args.reader_store, store))
+        spool = _spool(args, tap, store.url, stack)
+        store.migrate()
+        writer = stack.enter_context(closing(store.writer()))
+        reader = stack.enter_context(closing(read_store.reader()))
+        live = Live(tap, writer, spool)
+        live.look_back(reader)
+        housekeeper = Housekeeper(store, keeping.retention(args))
+
+        def status() -> Status:
+            return replace(live.status(), retention=housekeeper.status)
+
+        page = listening.make_page(args, listener, reader, status, store.url)
+        page.server.start()
+        try:
+            live.start()
+            housekeeper.start()
+            page.server.wait_ready()
+            _greet(tap, store.url, page.address, status().spool.batches)
+            if args.open:
+                page.open_browser()
+            _watch(tap, status, page, stop.event)
+        finally:
+            page.server.stop()
+            housekeeper.stop(0)
+            unstored = live.stop()
+            page.server.join()
+    if unstored.lost:
+        raise MemtapError(
+            f"stopped, but the store did not take the last {unstored.lost:,} calls in time: they are lost"
+        )
+    if unstored.spooled and spool:
+        _say(
+            f"stopped; the store has not taken {unstored.spooled:,} batches: they wait in {spool.folder} for the next"
+            " memtap run"
+        )
+    else:
+        _say("stopped; everything that was read is stored")
     return 0
 
 
-def _server_pids(argument: str | None) -> tuple[int, ...]:
-    """The processes of the store's server: what they do for memtap is not what the machine does."""
-    url = store_url(argument)
-    if url == default_url():
-        return ()
-    with closing(open_store(url)) as store:
-        return store.server_pids()
+def _tap_and_store(args: argparse.Namespace, stack: ExitStack) -> tuple[Tap, Store]:
+    """The tap, which leaves out memtap and its database; and the store, opened once."""
+    url = store_url(args.store)
+    if url != default_url():
+        store = stack.enter_context(closing(open_store(url)))
+        return choose(args.tap, leave_out=(os.getpid(), *store.server_pids()), say=_say), store
+    tap = choose(args.tap, leave_out=(os.getpid(),), say=_say)
+    if tap.recording:  # it is not this machine's history
+        url = url.removesuffix("memtap.duckdb") + "recording.duckdb"
+    return tap, stack.enter_context(closing(open_store(url)))
 
 
-def _store(argument: str | None, tap: Tap) -> str:
-    """A recording goes to a store of its own, unless told otherwise: it is not this machine's history."""
-    url = store_url(argument)
-    if tap.recording and url == default_url():
-        return url.removesuffix("memtap.duckdb") + "recording.duckdb"
-    return url
+def _spool(args: argparse.Namespace, tap: Tap, url: str, stack: ExitStack) -> Spool | None:
+    """None: of a file, which can be read again, or where nobody wants one."""
+    folder = args.spool or default_folder(url)
+    if not folder or not args.spool_bytes or not tap.restarts:
+        return None
+    spool = Spool(folder.absolute(), args.spool_bytes)
+    spool.open()
+    stack.callback(spool.close)
+    if spool.error:
+        _say(f"{spool.error}: calls that the store does not take wait in memory alone")
+    return spool
 
 
 @contextmanager
@@ -93,22 +137,24 @@ def _read_through(argument: str | None, store: Store) -> Iterator[Store]:
         yield read_store
 
 
-def _greet(tap: Tap, url: str, address: str) -> None:
+def _greet(tap: Tap, url: str, address: str, spooled: int) -> None:
     _say(f"{'NOTE: ' if tap.recording else ''}{tap.message}")
     if tap.left_out:
         who = "memtap itself" if tap.left_out == (os.getpid(),) else "memtap and its database"
         _say(f"left out: {who} (pid {', '.join(map(str, tap.left_out))})")
+    if spooled:
+        _say(f"spool: {spooled:,} batches of an earlier memtap go into the store first")
     _say(f"stored in {url}; Ctrl-C stops")
     print(address, flush=True)
 
 
-def _watch(live: Live, page: Page, stopping: Event) -> None:
+def _watch(tap: Tap, status: Callable[[], Status], page: Page, stopping: Event) -> None:
     """Tells the terminal of what changes, until stopped. Raises MemtapError where memtap cannot go on."""
-    before = Status(TapStatus(message=live.tap.message))  # as it was greeted: the tap may have failed since
+    before = Status(TapStatus(message=tap.message))  # as it was greeted: the tap may have failed since
     while not stopping.wait(LOOK_S):
         if page.server.join(0):
             raise MemtapError("the HTTP server has ended by itself; what was read is stored")
-        now = live.status()
+        now = status()
         for line in _news(before, now):
             _say(line)
         before = now
@@ -121,6 +167,28 @@ def _news(before: Status, now: Status) -> Iterator[str]:
             yield from (f"  {line}" for line in now.tap.stderr)
     if now.pipeline.store_error != before.pipeline.store_error:
         yield f"store: {now.pipeline.store_error or 'answers again'}"
+
+    yield from _spool_news(before.spool, now.spool)
+    if now.retention.error and now.retention.error != before.retention.error:
+        yield now.retention.error
+
+
+def _spool_news(before: SpoolStatus, now: SpoolStatus) -> Iterator[str]:
+    if now.state != before.state:
+        if now.state == "empty":
+            yield "spool: empty again, all of it is stored"
+        elif now.state == "spooling" and before.state in ("empty", "draining"):
+            yield f"spool: what the store does not take waits in {now.path}"
+        elif now.state == "draining":
+            yield f"spool: {now.batches:,} batches ({now.bytes / 1e6:,.1f} MB) on their way into the store"
+        elif now.state == "full":
+            yield f"spool: full with {now.bytes:,} bytes; what comes waits in memory, then it is dropped and counted"
+        elif now.state == "failing":
+            yield f"{now.error}; what comes waits in memory, then it is dropped and counted"
+    if now.damaged > before.damaged:
+        yield f"spool: damaged in {now.damaged - before.damaged} places; what is lost is counted, the rest is stored"
+    if now.dropped and not before.dropped:
+        yield "spool: no room left, calls are dropped and counted as lost"
 
 
 def _say(line: str) -> None:

@@ -97,6 +97,7 @@ class Supervisor:
             restarts=self._restarts,
             stderr=(process.stderr() if process else ()) or self._stderr,
             left_out=self._tap.left_out,
+            gap_since_us=int(gap[0] * 1e6) if (gap := self._gap) else 0,
         )
 
     def _signal(self, number: int) -> None:
@@ -189,7 +190,8 @@ class Supervisor:
         (since, reason), self._gap = self._gap, None
         now = time.time()
         span = f"from {_utc(since)} to {_utc(now)} ({now - since:.1f} s)"
-        self._on_gap(Loss(int(now * 1e6), "tap", 0, f"{reason}; nothing was seen {span}"))
+        time_us, since_us = int(now * 1e6), int(min(since, now) * 1e6)
+        self._on_gap(Loss(time_us, "tap", 0, f"{reason}; nothing was seen {span}", since_us=since_us))
 
 
 def _describe(status: int) -> str:
