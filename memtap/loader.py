@@ -184,7 +184,7 @@ class Loader(Thread):
             if spool := self._spool:
                 cause = "spool"
                 detail = f"the store is away, and {spool.error or f'the spool has its {spool.limit:,} bytes'}"
-            loss = Loss(time_us, cause, events, f"{detail}: dropped whole batches", since_us=since_us)
+            loss = Loss(time_us, cause, events, f"{detail}: dropped {since_us} to {time_us} us", since_us=since_us)
             draft = replace(draft, losses=(*draft.losses, loss))
             self._lost[cause] += events
             self.dropped += events

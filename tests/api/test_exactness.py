@@ -183,9 +183,11 @@ def test_calls_that_a_loader_dropped_are_read_with_the_first_one():
     while loader.queued:
         loader.join(0.01)
     loader.submit(third)
-    assert loader.finish(60) == 0
+    assert loader.finish(60).lost == 0
     [dropped] = writer.losses
-    assert span(dropped) == (calls[3].time_us - MARGIN_US, calls[5].time_us + MARGIN_US)
+    first_us, last_us = span(dropped)
+    assert first_us <= calls[3].time_us - MARGIN_US < calls[5].time_us + MARGIN_US <= last_us
+    assert last_us - first_us <= calls[5].time_us - calls[3].time_us + 2 * MARGIN_US + 2 * SECOND_US
 
 
 def test_a_gap_whose_beginning_cannot_be_read_is_taken_to_have_begun_long_ago():

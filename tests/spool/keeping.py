@@ -95,8 +95,8 @@ def numbered(count: int, first: int = 0, parser: Parser | None = None, pid: int 
     parser = parser or Parser(header=HEADER.strip())
     parser.feed(
         b"".join(
-            b"mmap: pid=%d, start=1, uid=0, cgroup=0, time=%d, length=%d, freed=0, errno=0, kind=anonymous, vm=1, rss=0,"
-            b' process="x"\n' % (pid, FIRST_US + 1000 * number, number)
+            b"mmap: pid=%d, start=1, uid=0, cgroup=0, time=%d, length=%d, freed=0, errno=0, kind=anonymous, vm=1,"
+            b' rss=0, process="x"\n' % (pid, FIRST_US + 1000 * number, number)
             for number in range(first, first + count)
         )
     )

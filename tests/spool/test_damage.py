@@ -154,7 +154,9 @@ def test_every_record_that_is_not_damaged_arrives_once_and_the_rest_is_counted(
             assert not any(whole)
             return
         kept = writer[EARLIER]
-        expected = [length for batch, fine in zip(batches, whole, strict=False) if fine for length in batch.events.length]
+        expected = [
+            length for batch, fine in zip(batches, whole, strict=False) if fine for length in batch.events.length
+        ]
         assert kept.lengths == expected
         missing = sum(SIZES) - len(expected)
         assert set(kept.lost) <= {"spool"}
