@@ -26,6 +26,7 @@ from memtap.taps.choice import SPECS, choose
 from memtap.taps.tap import Tap
 
 LOOK_S = 0.5  # how often the terminal is told of what changed
+WORTH_TELLING = 5  # batches in the spool: a store that is slow for a moment is no news
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -175,11 +176,11 @@ def _news(before: Status, now: Status) -> Iterator[str]:
 
 def _spool_news(before: SpoolStatus, now: SpoolStatus) -> Iterator[str]:
     if now.state != before.state:
-        if now.state == "empty":
+        if now.state == "empty" and before.batches >= WORTH_TELLING:
             yield "spool: empty again, all of it is stored"
         elif now.state == "spooling" and before.state in ("empty", "draining"):
             yield f"spool: what the store does not take waits in {now.path}"
-        elif now.state == "draining":
+        elif now.state == "draining" and now.batches >= WORTH_TELLING:
             yield f"spool: {now.batches:,} batches ({now.bytes / 1e6:,.1f} MB) on their way into the store"
         elif now.state == "full":
             yield f"spool: full with {now.bytes:,} bytes; what comes waits in memory, then it is dropped and counted"
