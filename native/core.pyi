@@ -86,9 +86,11 @@ class Parser:
 
     `rows`: how many calls a batch holds at most when the parser pulls from a ring. `scan`: one of SCANS. `header`:
     that of a format-2 stream whose rest this is. `keep_ended`: processes that have ended, and names that nobody has
-    any more, are let go of some batches later, once half of all are such and more than this many. `lines` = `events` + `rejected` + `notices`, always. Methods raise
-    RuntimeError while another thread is in one, FormatError for a header of an unknown version, and MemoryError
-    where memory is short: what was taken before is kept.
+    any more, are let go of some batches later, once half of all are such and more than this many.
+
+    `lines` = `events` + `rejected` + `notices`, always. Methods raise RuntimeError while another thread is in one,
+    FormatError for a header of an unknown version, and MemoryError where memory is short: what was taken before is
+    kept.
     """
 
     def __init__(self, *, rows: int = ..., scan: str = ..., header: bytes = b"", keep_ended: int = 1024) -> None: ...

@@ -295,19 +295,17 @@ cdef Batch unpack_batch(const uint8_t *data, size_t size):
     cdef Packed packed
     cdef uint8_t *base = <uint8_t *> data
     cdef size_t i
-    cdef uint64_t count
     cdef uint64_t[7] counts
     cdef Batch batch
     if size < sizeof(PackHead):
         raise ValueError(f"packed batch: {size} bytes are too few for one")
     memcpy(&head, data, sizeof(PackHead))
     if head.magic != PACK_MAGIC:
-        raise ValueError(f"packed batch: begins with {data[:8]!r}, not with the {<bytes> b'mbatch01'!r} of this memtap")
+        raise ValueError(f"packed batch: begins with {data[:8]!r}, not with b'mbatch01'")
     counts = [head.rows, head.processes, head.names, head.activities, head.seconds, head.losses, head.ended]
     for i in range(7):
-        count = counts[i]
-        if count > PACK_MOST:
-            raise ValueError(f"packed batch: count {i} of its head is {count}, where {<uint64_t> PACK_MOST} is the most")
+        if counts[i] > PACK_MOST:
+            raise ValueError(f"packed batch: count {i} of its head is {counts[i]}, more than {<uint64_t> PACK_MOST}")
     if head.wide > 1:
         raise ValueError(f"packed batch: its head says {head.wide}, where 0 or 1 says whether it is of format 2")
     if packed_lay(&packed, NULL, &head) != size:
