@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -113,16 +113,27 @@ class Server:
 
 
 @contextmanager
-def private_server(*options: str) -> Iterator[Server]:
-    """A server for one test, with these options of mariadbd's."""
+def private_server(*options: str, disk_mb: int = 0) -> Iterator[Server]:
+    """A server for one test, with these options of mariadbd's; `disk_mb`: on a disk of its own, of this size."""
     folder = Path(tempfile.mkdtemp(prefix="memtap-db-", dir="/tmp"))  # short, for the socket's path
-    server = Server(folder, *options)
+    with disk(folder, disk_mb) if disk_mb else nullcontext():
+        server = Server(folder, *options)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def disk(folder: Path, size_mb: int) -> Iterator[Path]:
+    """A small disk in place of this folder."""
+    _run("mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "tmpfs", str(folder))
     try:
-        server.start()
-        yield server
+        yield folder
     finally:
-        server.stop()
-        shutil.rmtree(folder)
+        _run("umount", "-l", str(folder))
 
 
 @pytest.fixture(scope="session")

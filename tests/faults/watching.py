@@ -86,9 +86,13 @@ class Watching:
         enough = self.printed.whole + more
         self.until(lambda: self.printed.whole >= enough, "the tap prints")
 
-    def until_said(self, *words: str, since: int = 0) -> None:
-        """Until its stderr, from the offset `since`, holds one of these."""
-        self.until(lambda: any(word in self.said()[since:] for word in words), f"memtap says one of {words}")
+    def until_stored(self, printed: int) -> float:
+        """Until it says that so many lines are accounted for; how long that took."""
+        return self.until(lambda: self._accounted() >= printed, "memtap has stored what was printed")
+
+    def _accounted(self) -> int:
+        pipeline = self.status()["pipeline"]
+        return int(pipeline["stored"] + pipeline["rejected"] if pipeline["queued"] == 0 else -1)
 
     def resident_kb(self) -> int:
         fields = Path(f"/proc/{self.process.pid}/status").read_text()
