@@ -35,7 +35,7 @@ def owner(file: Path) -> Iterator[int]:
         [sys.executable, "-P", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "(0, 2)\n"
+        assert process.stdout.readline() == "(0, 3)\n"
         yield process.pid
         process.communicate("\n")
 

@@ -9,22 +9,56 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from weakref import WeakValueDictionary
 
 import duckdb
 
 from memtap.errors import StoreAway, StoreError
 
-# A daemon beside the work that it watches: the two threads serve one load and one read at a time, and the
-# memory is what sorting and grouping may use before they spill. Extensions are never fetched from anywhere.
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 2,
-    "memory_limit": "512MB",
+# A daemon beside the work that it watches: each statement runs in the thread that asks, and the memory is what sorting
+# and grouping may use before they spill. A row group is written as soon as it is full. The log is what must be read
+# again after a crash: half a second at most. Extensions are never fetched from anywhere.
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,
+    "memory_limit": "128MB",
+    "write_buffer_row_group_count": 1,
+    "checkpoint_threshold": "16MB",
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
 
 # The two after which DuckDB refuses everything until the file is opened again.
 _BROKEN = (duckdb.FatalException, duckdb.InternalException)
+
+
+class Written:
+    """What the writers of one file in this process share: whose turn it is, and what needs no asking again."""
+
+    def __init__(self) -> None:
+        self.turn = threading.RLock()
+        self.next_batch: dict[int, int] = {}  # by stream: no batch has this number or a later one
+        self.next_id: dict[str, int] = {}  # by table
+        self.pending: int | None = None  # rows of `activity`
+
+    def forget(self) -> None:
+        """After a transaction that failed, or may have."""
+        self.next_batch.clear()
+        self.next_id.clear()
+        self.pending = None
+
+
+# Two stores of this process may have the same file open; another process cannot.
+_written: WeakValueDictionary[str, Written] = WeakValueDictionary()
+_finding = threading.Lock()
+
+
+def _written_of(path: Path) -> Written:
+    with _finding:
+        key = str(path.resolve())
+        found = _written.get(key)
+        if found is None:
+            found = _written[key] = Written()
+        return found
 
 
 class Database:
@@ -34,6 +68,7 @@ class Database:
         self._path = path
         self._url = url
         self._lock = threading.Lock()
+        self.written = _written_of(path)
         self._root: duckdb.DuckDBPyConnection | None = self._open()
         self._closed = False
 
@@ -68,6 +103,21 @@ class Database:
                 _roll_back(connection)
                 raise
 
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """As `transaction`, and no other writer of this file writes meanwhile."""
+        with self.written.turn:
+            try:
+                with self.transaction() as connection:
+                    yield connection
+            except BaseException:
+                self.written.forget()
+                raise
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
     def close(self) -> None:
         """Write what the log holds into the file and let go of it."""
         with self._lock:
@@ -80,7 +130,7 @@ class Database:
         try:
             if not self._path.exists():
                 _make(self._path)
-            return duckdb.connect(str(self._path), config=_SETTINGS)
+            return duckdb.connect(str(self._path), config=SETTINGS)
         except duckdb.Error as error:
             raise self._not_opened(error) from error
         except OSError as error:
@@ -121,7 +171,7 @@ def _make(path: Path) -> None:
     when it is whole."""
     with TemporaryDirectory() as folder:
         empty = Path(folder, "empty")
-        duckdb.connect(str(empty), config=_SETTINGS).close()
+        duckdb.connect(str(empty), config=SETTINGS).close()
         data = empty.read_bytes()
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     try:

@@ -6,6 +6,8 @@ greatest values already let a read skip what it does not ask for, as calls arriv
 
 from __future__ import annotations
 
+from memtap.stores.duckdb import views
+
 _VERSION_1 = (
     # BLOB, as nobody promised that a comm is text; `text` is what `MemoryCalls` shows (memtap.stores.duckdb.text).
     "CREATE TABLE names (id UINTEGER PRIMARY KEY, comm BLOB NOT NULL UNIQUE, text VARCHAR NOT NULL)",
@@ -156,7 +158,142 @@ _VERSION_2 = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+# A batch only appends: its calls to `events`, a row to `fresh_batches`, its sums to `activity`. What was
+# appended is folded into larger tables now and then (memtap.stores.duckdb.folding); the views named as the tables of
+# version 2 add both up, so that every read is exact. No index but names': memory must not grow with time.
+_VERSION_3 = (
+    "DROP VIEW MemoryCalls",  # made again below; nothing may depend on a table that is renamed
+    "ALTER TABLE losses ADD COLUMN since_us UBIGINT DEFAULT 0",
+    # The sums of a process in a second of a batch; or, without a second, that it ended.
+    """
+    CREATE TABLE activity (
+        stream_no UINTEGER NOT NULL,
+        process_id UINTEGER NOT NULL,
+        name_id UINTEGER,
+        second UBIGINT,
+        requested DECIMAL(38, 0),
+        released DECIMAL(38, 0),
+        requests UINTEGER,
+        releases UINTEGER,
+        first_us UBIGINT,
+        last_us UBIGINT,
+        failed UINTEGER,
+        vm UBIGINT, -- NULL: a batch of format 1
+        resident UBIGINT,
+        ended_us UBIGINT
+    )
+    """,
+    *(
+        f"""
+        CREATE TABLE {table} (
+            process_id UINTEGER NOT NULL,
+            second UBIGINT NOT NULL, -- the first of the minute or hour
+            requested DECIMAL(38, 0) NOT NULL,
+            released DECIMAL(38, 0) NOT NULL,
+            requests UBIGINT NOT NULL,
+            releases UBIGINT NOT NULL,
+            failed UBIGINT NOT NULL,
+            vm UBIGINT,
+            resident UBIGINT,
+            held_us UBIGINT
+        )
+        """
+        for table in ("folded_1s", "fresh_1m", "folded_1m", "fresh_1h", "folded_1h")
+    ),
+    "CREATE TABLE horizons (tier UINTEGER NOT NULL, second UBIGINT NOT NULL)",  # of each tier, the oldest kept
+    "INSERT INTO horizons VALUES (1, 0), (60, 0), (3600, 0)",
+    "CREATE TABLE account_1s (stream_no UINTEGER NOT NULL, second UBIGINT NOT NULL, stored UINTEGER NOT NULL,"
+    " rejected UINTEGER NOT NULL)",
+    # Runs of a stream's calls, in the order of their arrival: what retention drops as one.
+    """
+    CREATE TABLE extents (
+        stream_no UINTEGER NOT NULL,
+        first_ordinal UBIGINT NOT NULL,
+        calls UBIGINT NOT NULL,
+        first_us UBIGINT NOT NULL,
+        last_us UBIGINT NOT NULL,
+        arrived_us UBIGINT NOT NULL
+    )
+    """,
+    *(
+        f"""
+        CREATE TABLE {table} (
+            stream_no UINTEGER NOT NULL,
+            batch_no UBIGINT NOT NULL,
+            first_ordinal UBIGINT NOT NULL,
+            stored UINTEGER NOT NULL,
+            source_offset UBIGINT NOT NULL, -- bytes of the source accounted for with this batch
+            source_check BLOB NOT NULL,
+            lines_read UBIGINT NOT NULL,
+            rejected UBIGINT NOT NULL,
+            notices UBIGINT NOT NULL
+        )
+        """
+        for table in ("fresh_batches", "folded_batches")
+    ),
+    "INSERT INTO folded_batches SELECT * FROM batches ORDER BY stream_no, batch_no",
+    "DROP TABLE batches",
+    """
+    CREATE TABLE folded_processes (
+        id UINTEGER NOT NULL,
+        host_id UINTEGER NOT NULL,
+        pid UINTEGER NOT NULL,
+        start_us UBIGINT NOT NULL, -- 0 where no tap has said
+        name_id UINTEGER NOT NULL, -- the latest
+        requested DECIMAL(38, 0) NOT NULL DEFAULT 0,
+        released DECIMAL(38, 0) NOT NULL DEFAULT 0,
+        requests UBIGINT NOT NULL DEFAULT 0,
+        releases UBIGINT NOT NULL DEFAULT 0,
+        first_us UBIGINT NOT NULL DEFAULT 18446744073709551615,
+        last_us UBIGINT NOT NULL DEFAULT 0,
+        ended_us UBIGINT,
+        failed UBIGINT NOT NULL DEFAULT 0,
+        vm UBIGINT, -- bytes as of the latest call, NULL where no tap has said
+        resident UBIGINT,
+        held_us UBIGINT, -- when vm was so
+        uid UINTEGER,
+        cgroup UBIGINT,
+        parent UINTEGER -- pid
+    )
+    """,
+    "INSERT INTO folded_processes BY NAME SELECT * FROM processes ORDER BY id",
+    "DROP TABLE processes",
+    "ALTER TABLE streams RENAME TO folded_streams",
+    # Batches below this have no row any more.
+    "ALTER TABLE folded_streams ADD COLUMN trimmed_batch UBIGINT DEFAULT 0",
+    "ALTER TABLE hosts RENAME TO folded_hosts",
+    "INSERT INTO folded_1s BY NAME SELECT * FROM rollup_1s ORDER BY second, process_id",
+    "DROP TABLE rollup_1s",
+    *(
+        f"INSERT INTO folded_{tier} SELECT process_id, second // {step} * {step} AS begun, sum(requested),"  # noqa: S608
+        " sum(released), sum(requests), sum(releases), sum(failed), arg_max(vm, held_us), arg_max(resident, held_us),"
+        " max(held_us) FROM folded_1s GROUP BY ALL ORDER BY begun, process_id"
+        for tier, step in (("1m", 60), ("1h", 3600))
+    ),
+    # Of which second a rejected line was, older versions did not keep: its batch's last.
+    """
+    INSERT INTO account_1s
+    SELECT stream_no, second, sum(stored), sum(rejected)
+    FROM (SELECT id >> 40 AS stream_no, time_us // 1000000 AS second, count(*) AS stored, 0 AS rejected
+          FROM events GROUP BY ALL
+          UNION ALL
+          SELECT b.stream_no, coalesce(max(e.time_us), 0) // 1000000, 0, any_value(b.rejected)
+          FROM folded_batches b ASOF LEFT JOIN (SELECT id, time_us FROM events ORDER BY id) e
+              ON (b.stream_no::UBIGINT << 40) + b.first_ordinal + b.stored > e.id
+          WHERE b.rejected > 0 GROUP BY b.stream_no, b.batch_no)
+    GROUP BY ALL ORDER BY second
+    """,
+    """
+    INSERT INTO extents
+    SELECT stream_no, min(ordinal), count(*), min(time_us), max(time_us), max(time_us)
+    FROM (SELECT id >> 40 AS stream_no, id & 1099511627775 AS ordinal, time_us FROM events)
+    GROUP BY stream_no, ordinal // 1000000 ORDER BY 1, 2
+    """,
+    *views.STATEMENTS,
+    _VERSION_2[-1],
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION = len(MIGRATIONS)
 VERSIONS_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version UINTEGER PRIMARY KEY, made_us UBIGINT NOT NULL)"
 VERSION_FOUND = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_versions' AND NOT internal"

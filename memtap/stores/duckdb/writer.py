@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import duckdb
 from memtap.errors import StoreError
 from memtap.stores import schema
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
+from memtap.stores.duckdb import folding
 from memtap.stores.duckdb import statements as sql
 from memtap.stores.duckdb.text import text_of
 from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
@@ -24,28 +26,29 @@ Connection = duckdb.DuckDBPyConnection
 
 
 class DuckDBWriter:
-    """Writes batches as Arrow columns. One thread's."""
+    """Appends batches as Arrow columns; what waits to be folded is folded between two batches. One thread's."""
 
     load_method = "arrow"
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._written = database.written
         self._streams: dict[int, OpenStream] = {}
 
     def open_stream(self, stream: Stream) -> Cursor:
         name = storable(stream.name)
-        with self._database.transaction() as connection:
+        with self._database.writing() as connection:
             host_id = _host_id(connection, stream.host)
-            found = _one(connection, "SELECT stream_no, host_id FROM streams WHERE name = ?", name)
+            found = _one(connection, "SELECT stream_no, host_id FROM folded_streams WHERE name = ?", name)
             if found:
                 stream_no, host_id = found
                 cursor = _cursor(connection, stream_no)
             else:
-                cursor = Cursor(stream_no=_next_id(connection, "stream_no", "streams"))
+                cursor = Cursor(stream_no=_next_id(connection, "stream_no", "folded_streams"))
                 if cursor.stream_no > schema.MAX_STREAM_NO:
                     raise StoreError(f"the store has its {schema.MAX_STREAM_NO} streams: begin a new store")
                 connection.execute(
-                    "INSERT INTO streams (stream_no, name, tap, host_id) VALUES (?, ?, ?, ?)",
+                    "INSERT INTO folded_streams (stream_no, name, tap, host_id) VALUES (?, ?, ?, ?)",
                     [cursor.stream_no, name, storable(stream.tap), host_id],
                 )
         self._streams[cursor.stream_no] = OpenStream(host_id)
@@ -60,52 +63,117 @@ class DuckDBWriter:
         stream = self._stream(stream_no)
         first_id = schema.event_id(stream_no, batch.first_ordinal)
         schema.event_id(stream_no, batch.first_ordinal + len(batch.events))
-        with self._database.transaction() as connection:
-            stored = _one(connection, sql.BATCH, stream_no, batch.number)
-            if stored:
-                check_repeat(stream_no, batch, stored)
-                return False
-            connection.execute(sql.ADD_BATCH, [stream_no, *_batch_row(batch)])
-            ids = stream.ids.covering(
-                batch.events,
-                lambda comms: _name_ids(connection, comms),
-                lambda new: _process_ids(connection, stream.host_id, new),
-            )
-            first_us = last_us = None
-            if len(batch.events):
-                connection.register("batch_events", batch.events.events(ids.processes, ids.names, first_id))
-                connection.execute(sql.ADD_EVENTS)
-                connection.register("batch_activity", batch.events.activity(ids.processes, ids.names))
-                connection.execute(sql.ADD_TO_ROLLUP)
-                connection.execute(sql.ADD_TO_PROCESSES)
-                first_us, last_us, sane_us = connection.execute(sql.TIMES, [schema.END_OF_TIME_US]).fetchall()[0]
-                connection.execute(sql.RAISE_HOST, [sane_us, stream.host_id])
-            _end_exited(connection, batch.events, ids)
-            _add_losses(connection, stream_no, batch)
-            connection.execute(sql.ADD_TO_STREAM, [*_counts(batch), first_us, last_us, stream_no])
-        stream.ids = ids  # only now: ids made in a transaction that failed do not exist
+        written = self._written
+        with written.turn:
+            with self._database.writing() as connection:
+                if self._is_stored(connection, stream_no, batch):
+                    return False
+                connection.execute(sql.ADD_BATCH, [stream_no, *_batch_row(batch)])
+                ids = stream.ids.covering(
+                    batch.events,
+                    lambda comms: _name_ids(connection, comms),
+                    lambda new: self._process_ids(connection, stream.host_id, new),
+                )
+                rows = _add_events(connection, stream_no, batch.events, ids, first_id)
+                _add_losses(connection, stream_no, batch)
+            stream.ids = ids  # only now: ids made in a transaction that failed do not exist
+            written.next_batch[stream_no] = max(written.next_batch.get(stream_no, 0), batch.number + 1)
+            if written.pending is not None:
+                written.pending += rows
+        self._fold_if_many()
         return True
 
     def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
         if not pids:
             return
         host_id = self._stream(stream_no).host_id
-        with self._database.transaction() as connection:
+        with self._database.writing() as connection:
+            folding.fold(connection, time.time_ns() // 1000)  # who has called since then is in `activity`
+            self._written.pending = None
             ended = connection.execute(sql.END_PROCESSES, [ended_us, host_id, list(pids), ended_us]).fetchall()[0][0]
             if ended:
-                connection.execute("UPDATE streams SET changes = changes + 1 WHERE stream_no = ?", [stream_no])
+                connection.execute("UPDATE folded_streams SET changes = changes + 1 WHERE stream_no = ?", [stream_no])
 
     def close(self) -> None:
         self._streams.clear()
 
+    def _is_stored(self, connection: Connection, stream_no: int, batch: SealedBatch) -> bool:
+        following = self._written.next_batch
+        if stream_no not in following:
+            newest = _one(connection, "SELECT max(batch_no) FROM batches WHERE stream_no = ?", stream_no)
+            following[stream_no] = 0 if newest is None or newest[0] is None else newest[0] + 1
+        if batch.number >= following[stream_no]:
+            return False
+        stored = _one(connection, sql.BATCH, stream_no, batch.number)
+        if stored:
+            check_repeat(stream_no, batch, stored)
+            return True
+        trimmed = _one(connection, "SELECT trimmed_batch FROM folded_streams WHERE stream_no = ?", stream_no)
+        return trimmed is not None and batch.number < trimmed[0]
+
+    def _fold_if_many(self) -> None:
+        written = self._written
+        with written.turn:
+            if written.pending is None:
+                with self._database.connection() as connection:
+                    written.pending = int((_one(connection, "SELECT count(*) FROM activity") or (0,))[0])
+            if written.pending <= folding.MOST_ACTIVITY:
+                return
+            with self._database.writing() as connection:
+                folding.fold(connection, time.time_ns() // 1000)
+                folding.settle(connection, most_minutes=folding.MOST_FRESH_1M, most_hours=folding.MOST_FRESH_1H)
+            written.pending = 0
+
+    def _process_ids(
+        self, connection: Connection, host_id: int, processes: Mapping[Identity, Facts]
+    ) -> dict[Identity, int]:
+        rows = connection.execute(sql.PROCESS_IDS, [host_id, [pid for pid, _ in processes]]).fetchall()
+        found = {(pid, start): number for pid, start, number in rows}
+        new = [identity for identity in processes if identity not in found]
+        if new:
+            next_id = self._written.next_id
+            first = next_id.get("processes") or _next_id(connection, "id", "folded_processes")
+            columns = zip(*((*identity, *processes[identity]) for identity in new), strict=True)
+            connection.execute(sql.ADD_PROCESSES, [first, host_id, *map(list, columns)])
+            found.update((identity, number) for number, identity in enumerate(new, first))
+            next_id["processes"] = first + len(new)  # forgotten if the transaction fails
+        return found
+
     def _stream(self, stream_no: int) -> OpenStream:
         if stream_no not in self._streams:
             with self._database.connection() as connection:
-                found = _one(connection, "SELECT host_id FROM streams WHERE stream_no = ?", stream_no)
+                found = _one(connection, "SELECT host_id FROM folded_streams WHERE stream_no = ?", stream_no)
             if not found:
                 raise StoreError(f"the store has no stream {stream_no}: open it first")
             self._streams[stream_no] = OpenStream(found[0])
         return self._streams[stream_no]
+
+
+def _add_events(connection: Connection, stream_no: int, events: Batch, ids: LocalIds, first_id: int) -> int:
+    """Append the calls and their sums; returns the rows added to `activity`."""
+    rows = 0
+    if len(events):
+        connection.register("batch_events", events.events(ids.processes, ids.names, first_id))
+        connection.execute(sql.ADD_EVENTS)
+        activity = events.activity(ids.processes, ids.names)
+        connection.register("batch_activity", activity)
+        connection.execute(sql.ADD_ACTIVITY.format(stream_no=stream_no))
+        rows += len(activity)
+    if seconds := _seconds_of(connection, events):
+        connection.execute(sql.ADD_ACCOUNT, [stream_no, *map(list, zip(*seconds, strict=True))])
+    if events.ended:
+        numbers = [ids.processes[local] for local, _ in events.ended]
+        connection.execute(sql.ADD_ENDS, [stream_no, numbers, [time_us for _, time_us in events.ended]])
+        rows += len(numbers)
+    return rows
+
+
+def _seconds_of(connection: Connection, events: Batch) -> list[tuple[int, int, int]]:
+    found: list[tuple[int, int, int]] | None = getattr(events, "seconds", None)
+    if found is None and len(events):
+        statement = "SELECT time_us // 1000000 AS second, count(*), 0 FROM batch_events GROUP BY second ORDER BY second"
+        found = connection.execute(statement).fetchall()
+    return found or []
 
 
 def _one(connection: Connection, statement: str, *values: object) -> tuple[Any, ...] | None:
@@ -122,14 +190,14 @@ def _next_id(connection: Connection, column: str, table: str) -> int:
 
 def _host_id(connection: Connection, host: Host) -> int:
     name, boot = storable(host.name), storable(host.boot_id)
-    found = _one(connection, "SELECT id FROM hosts WHERE name = ? AND boot_id = ?", name, boot)
+    found = _one(connection, "SELECT id FROM folded_hosts WHERE name = ? AND boot_id = ?", name, boot)
     if found:
         memory, page = host.memory_bytes, host.page_size
         connection.execute(sql.RENEW_HOST, [memory, memory, page, page, found[0]])
         return int(found[0])
-    number = _next_id(connection, "id", "hosts")
+    number = _next_id(connection, "id", "folded_hosts")
     connection.execute(
-        "INSERT INTO hosts (id, name, boot_id, memory_bytes, page_size) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO folded_hosts (id, name, boot_id, memory_bytes, page_size) VALUES (?, ?, ?, ?, ?)",
         [number, name, boot, host.memory_bytes, host.page_size],
     )
     return number
@@ -156,10 +224,6 @@ def _batch_row(batch: SealedBatch) -> tuple[object, ...]:
     )
 
 
-def _counts(batch: SealedBatch) -> tuple[int, int, int, int]:
-    return batch.lines, len(batch.events), batch.rejected, batch.notices
-
-
 def _name_ids(connection: Connection, comms: Sequence[bytes]) -> list[int]:
     found = dict(connection.execute(sql.NAME_IDS, [list(comms)]).fetchall())
     new = [comm for comm in comms if comm not in found]
@@ -170,31 +234,13 @@ def _name_ids(connection: Connection, comms: Sequence[bytes]) -> list[int]:
     return [found[comm] for comm in comms]
 
 
-def _process_ids(connection: Connection, host_id: int, processes: Mapping[Identity, Facts]) -> dict[Identity, int]:
-    rows = connection.execute(sql.PROCESS_IDS, [host_id, [pid for pid, _ in processes]]).fetchall()
-    found = {(pid, start): number for pid, start, number in rows}
-    new = [identity for identity in processes if identity not in found]
-    if new:
-        first = _next_id(connection, "id", "processes")
-        columns = zip(*((*identity, *processes[identity]) for identity in new), strict=True)
-        connection.execute(sql.ADD_PROCESSES, [first, host_id, *map(list, columns)])
-        found.update((identity, number) for number, identity in enumerate(new, first))
-    return found
-
-
-def _end_exited(connection: Connection, events: Batch, ids: LocalIds) -> None:
-    if events.ended:
-        numbers, times = [ids.processes[local] for local, _ in events.ended], [time_us for _, time_us in events.ended]
-        connection.execute(sql.END_EXITED, [numbers, times])
-
-
 def _add_losses(connection: Connection, stream_no: int, batch: SealedBatch) -> None:
     totals: Counter[str] = Counter()
     for position, loss in enumerate(batch.losses):
         cause, detail = storable(loss.cause), storable(loss.detail)
         connection.execute(
-            "INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [stream_no, batch.number, position, loss.time_us, cause, loss.events, detail],
+            "INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [stream_no, batch.number, position, loss.time_us, cause, loss.events, detail, loss.since_us],
         )
         totals[loss.cause] += loss.events
     for cause, events in totals.items():

@@ -1,0 +1,110 @@
+"""Folding: what batches appended goes into the larger tables, exactly once, as it is read from both.
+
+A batch's sums stay in `activity` until there are many. Then they are added to the processes and to the tier of
+seconds, and grouped by minute into `fresh_1m`; what is many there goes to the tier of minutes, and grouped by hour into
+`fresh_1h`; and so to the tier of hours. Each step is one transaction and costs some tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from memtap.stores.duckdb import views
+from memtap.stores.held import newest
+
+# Rows of each at which they are folded. A read adds up what is not folded yet, in a few milliseconds.
+MOST_ACTIVITY = 20_000
+MOST_FRESH_1M = 60_000
+MOST_FRESH_1H = 120_000
+
+# The latest name is that of the latest call. A call of format 1 after its process was marked as ended says that the
+# pid has come back; format 2 gives it to another process.
+_ADD_TO_PROCESSES = f"""
+UPDATE folded_processes p
+SET requested = p.requested + b.requested,
+    released = p.released + b.released,
+    requests = p.requests + b.requests,
+    releases = p.releases + b.releases,
+    failed = p.failed + b.failed,
+    name_id = CASE WHEN b.last_us >= p.last_us THEN b.name_id ELSE p.name_id END,
+    first_us = least(p.first_us, b.first_us),
+    last_us = greatest(p.last_us, b.last_us),
+    ended_us = CASE WHEN p.ended_us < b.heard_us THEN NULL ELSE p.ended_us END,
+    vm = {newest("p", "vm")},
+    resident = {newest("p", "resident")},
+    held_us = greatest(p.held_us, b.held_us)
+FROM {views.OF_PROCESSES} b WHERE p.id = b.process_id
+"""  # noqa: S608
+# The earliest word: an exit is known to the microsecond, an absence from /proc later.
+_END_PROCESSES = f"""
+UPDATE folded_processes p SET ended_us = least(p.ended_us, e.ended_us) FROM {views.ENDS} e WHERE p.id = e.process_id
+"""  # noqa: S608
+_ADD_SECONDS = f"""
+INSERT INTO folded_1s BY NAME
+SELECT process_id, second, {views.sums(views.ACTIVITY)} GROUP BY process_id, second ORDER BY process_id, second
+"""
+_ADD_MINUTES = f"""
+INSERT INTO fresh_1m BY NAME
+SELECT process_id, begun AS second, {views.sums(f"(SELECT *, second // 60 * 60 AS begun FROM {views.ACTIVITY})")}
+GROUP BY process_id, begun ORDER BY process_id, begun
+"""  # noqa: S608
+_ADD_EXTENTS = """
+INSERT INTO extents
+SELECT b.stream_no, min(b.first_ordinal), sum(b.stored), any_value(a.first_us), any_value(a.last_us), ?
+FROM fresh_batches b JOIN (SELECT stream_no, min(first_us) AS first_us, max(last_us) AS last_us
+                           FROM activity WHERE second IS NOT NULL GROUP BY stream_no) a USING (stream_no)
+WHERE b.stored > 0 GROUP BY b.stream_no
+"""
+_ADD_TO_STREAMS = """
+UPDATE folded_streams f
+SET batches = s.batches, lines_read = s.lines_read, stored = s.stored, rejected = s.rejected, notices = s.notices,
+    first_us = s.first_us, last_us = s.last_us, changes = s.changes
+FROM streams s WHERE s.stream_no = f.stream_no AND s.changes <> f.changes
+"""
+_ADD_TO_HOSTS = """
+UPDATE folded_hosts f SET last_us = h.last_us FROM hosts h WHERE h.id = f.id AND h.last_us <> f.last_us
+"""
+
+
+def fold(connection: duckdb.DuckDBPyConnection, now_us: int) -> None:
+    """Fold all that was appended; part of the caller's transaction."""
+    for statement in (_ADD_TO_PROCESSES, _END_PROCESSES, _ADD_SECONDS, _ADD_MINUTES):
+        connection.execute(statement)
+    connection.execute(_ADD_EXTENTS, [now_us])
+    for statement in (
+        _ADD_TO_STREAMS,
+        _ADD_TO_HOSTS,
+        "INSERT INTO folded_batches SELECT * FROM fresh_batches",
+        "DELETE FROM fresh_batches",
+        "DELETE FROM activity",
+    ):
+        connection.execute(statement)
+
+
+def settle(connection: duckdb.DuckDBPyConnection, *, most_minutes: int, most_hours: int) -> bool:
+    """Empty one of the fresh tables if it has more rows than these; part of the caller's transaction. False: neither
+    has."""
+    if _rows(connection, "fresh_1m") > most_minutes:
+        connection.execute(_grouped("fresh_1m", 60, "folded_1m"))
+        connection.execute(_grouped("fresh_1m", 3600, "fresh_1h"))
+        connection.execute("DELETE FROM fresh_1m")
+        return True
+    if _rows(connection, "fresh_1h") > most_hours:
+        connection.execute(_grouped("fresh_1h", 3600, "folded_1h"))
+        connection.execute("DELETE FROM fresh_1h")
+        return True
+    return False
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608
+
+
+def _grouped(table: str, step: int, into: str) -> str:
+    order = "{'us': coalesce(held_us, 0), 'position': rowid}"
+    return f"""
+    INSERT INTO {into}
+    SELECT process_id, second // {step} * {step} AS begun, sum(requested), sum(released), sum(requests),
+           sum(releases), sum(failed), arg_max(vm, {order}), arg_max(resident, {order}), max(held_us)
+    FROM {table} GROUP BY process_id, begun ORDER BY process_id, begun
+    """  # noqa: S608

@@ -1,0 +1,117 @@
+"""The views that read as one what is folded and what is not yet: exact at every moment.
+
+The later of two sums of one microsecond is the one that arrived later. What is folded arrived before what is fresh, and
+within a table rows are in the order of their arrival.
+"""
+
+from __future__ import annotations
+
+from memtap.stores.held import newest
+from memtap.stores.schema import END_OF_TIME_US
+
+TIERS = {1: "1s", 60: "1m", 3600: "1h"}
+# Which tables make up a tier, the longest arrived first.
+PARTS = {
+    1: ("folded_1s", "activity"),
+    60: ("folded_1m", "fresh_1m", "activity"),
+    3600: ("folded_1h", "fresh_1h", "fresh_1m", "activity"),
+}
+
+
+def _order(time: str, source: str = "0") -> str:
+    # No number of 128 bits: arg_max would compare it as DOUBLE.
+    return f"{{'us': {time}, 'source': {source}, 'position': position}}"
+
+
+def sums(source: str) -> str:
+    """The columns that add rows of activity up; `source` has its columns and `position`."""
+    vm, resident = (f"arg_max({column}, {_order('last_us')}) FILTER ({column} > 0)" for column in ("vm", "resident"))
+    return f"""
+    sum(requested) AS requested, sum(released) AS released, sum(requests) AS requests, sum(releases) AS releases,
+    coalesce(sum(failed), 0) AS failed, {vm} AS vm, {resident} AS resident,
+    max(last_us) FILTER (vm > 0) AS held_us FROM {source}
+    """
+
+
+ACTIVITY = "(SELECT *, rowid AS position FROM activity WHERE second IS NOT NULL)"
+
+# By process. Of format 1, when a process was last heard of says that it lives.
+OF_PROCESSES = f"""
+(SELECT process_id, arg_max(name_id, {_order("last_us")}) AS name_id, min(first_us) AS first_us,
+        max(last_us) AS last_us, max(last_us) FILTER (vm IS NULL) AS heard_us, {sums(ACTIVITY)} GROUP BY process_id)
+"""
+ENDS = "(SELECT process_id, min(ended_us) AS ended_us FROM activity WHERE ended_us IS NOT NULL GROUP BY process_id)"
+
+
+def tier_rows(tier: int) -> str:
+    """Rows of which several may be of one process and step; `source` and `position` tell the later one."""
+    parts = []
+    for source, table in enumerate(PARTS[tier]):
+        columns = "process_id, second, requested, released, requests, releases, failed, vm, resident, held_us"
+        # What a coarser tier finds in a finer table belongs to the step that it lies in.
+        second = "second" if table.endswith(TIERS[tier]) else f"second // {tier} * {tier}"
+        if table == "activity":
+            columns = columns.replace("failed, vm, resident, held_us", _OF_ACTIVITY)
+        where = " WHERE second IS NOT NULL" if table == "activity" else ""
+        columns = columns.replace("second", f"{second} AS second", 1)
+        parts.append(f"SELECT {columns}, {source} AS source, rowid AS position FROM {table}{where}")  # noqa: S608
+    return " UNION ALL ".join(parts)
+
+
+_OF_ACTIVITY = (
+    "coalesce(failed, 0) AS failed, nullif(vm, 0) AS vm, nullif(resident, 0) AS resident,"
+    " CASE WHEN vm > 0 THEN last_us END AS held_us"
+)
+
+
+def _tier(tier: int) -> str:
+    order = _order("coalesce(held_us, 0)", "source")
+    return f"""
+    CREATE VIEW rollup_{TIERS[tier]} AS
+    SELECT process_id, second, sum(requested) AS requested, sum(released) AS released, sum(requests) AS requests,
+           sum(releases) AS releases, sum(failed) AS failed, arg_max(vm, {order}) AS vm,
+           arg_max(resident, {order}) AS resident, max(held_us) AS held_us
+    FROM ({tier_rows(tier)}) GROUP BY process_id, second
+    """  # noqa: S608
+
+
+_PROCESSES = f"""
+CREATE VIEW processes AS
+SELECT p.id, p.host_id, p.pid, p.start_us,
+       CASE WHEN b.last_us >= p.last_us THEN b.name_id ELSE p.name_id END AS name_id,
+       p.requested + coalesce(b.requested, 0) AS requested, p.released + coalesce(b.released, 0) AS released,
+       p.requests + coalesce(b.requests, 0) AS requests, p.releases + coalesce(b.releases, 0) AS releases,
+       least(p.first_us, b.first_us) AS first_us, greatest(p.last_us, b.last_us) AS last_us,
+       least(CASE WHEN p.ended_us < b.heard_us THEN NULL ELSE p.ended_us END, e.ended_us) AS ended_us,
+       p.failed + coalesce(b.failed, 0) AS failed, {newest("p", "vm")} AS vm, {newest("p", "resident")} AS resident,
+       greatest(p.held_us, b.held_us) AS held_us, p.uid, p.cgroup, p.parent
+FROM folded_processes p LEFT JOIN {OF_PROCESSES} b ON b.process_id = p.id LEFT JOIN {ENDS} e ON e.process_id = p.id
+"""  # noqa: S608
+
+_STREAMS = """
+CREATE VIEW streams AS
+SELECT s.stream_no, s.name, s.tap, s.host_id, s.batches + coalesce(b.batches, 0) AS batches,
+       s.lines_read + coalesce(b.lines_read, 0) AS lines_read, s.stored + coalesce(b.stored, 0) AS stored,
+       s.rejected + coalesce(b.rejected, 0) AS rejected, s.notices + coalesce(b.notices, 0) AS notices,
+       least(s.first_us, a.first_us) AS first_us, greatest(s.last_us, a.last_us) AS last_us,
+       s.changes + coalesce(b.batches, 0) AS changes
+FROM folded_streams s
+LEFT JOIN (SELECT stream_no, count(*) AS batches, sum(lines_read) AS lines_read, sum(stored) AS stored,
+                  sum(rejected) AS rejected, sum(notices) AS notices
+           FROM fresh_batches GROUP BY stream_no) b USING (stream_no)
+LEFT JOIN (SELECT stream_no, min(first_us) AS first_us, max(last_us) AS last_us
+           FROM activity GROUP BY stream_no) a USING (stream_no)
+"""
+
+_HOSTS = f"""
+CREATE VIEW hosts AS
+SELECT h.id, h.name, h.boot_id, h.memory_bytes, h.page_size, greatest(h.last_us, a.last_us) AS last_us
+FROM folded_hosts h
+LEFT JOIN (SELECT s.host_id, max(a.last_us) AS last_us
+           FROM activity a JOIN folded_streams s USING (stream_no) WHERE a.last_us < {END_OF_TIME_US}
+           GROUP BY s.host_id) a ON a.host_id = h.id
+"""  # noqa: S608
+
+_BATCHES = "CREATE VIEW batches AS SELECT * FROM folded_batches UNION ALL SELECT * FROM fresh_batches"
+
+STATEMENTS = (_BATCHES, _STREAMS, _HOSTS, _PROCESSES, *(_tier(tier) for tier in TIERS))
