@@ -159,21 +159,13 @@ def _add_events(connection: Connection, stream_no: int, events: Batch, ids: Loca
         connection.register("batch_activity", activity)
         connection.execute(sql.ADD_ACTIVITY.format(stream_no=stream_no))
         rows += len(activity)
-    if seconds := _seconds_of(connection, events):
+    if seconds := events.seconds:
         connection.execute(sql.ADD_ACCOUNT, [stream_no, *map(list, zip(*seconds, strict=True))])
     if events.ended:
         numbers = [ids.processes[local] for local, _ in events.ended]
         connection.execute(sql.ADD_ENDS, [stream_no, numbers, [time_us for _, time_us in events.ended]])
         rows += len(numbers)
     return rows
-
-
-def _seconds_of(connection: Connection, events: Batch) -> list[tuple[int, int, int]]:
-    found: list[tuple[int, int, int]] | None = getattr(events, "seconds", None)
-    if found is None and len(events):
-        statement = "SELECT time_us // 1000000 AS second, count(*), 0 FROM batch_events GROUP BY second ORDER BY second"
-        found = connection.execute(statement).fetchall()
-    return found or []
 
 
 def _one(connection: Connection, statement: str, *values: object) -> tuple[Any, ...] | None:
