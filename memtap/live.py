@@ -18,6 +18,7 @@ from memtap.spool import Spool
 from memtap.status import PipelineStatus, SpoolStatus, Status
 from memtap.stores.contract import Host, Loss, Stream, Writer
 from memtap.stores.contract import Reader as StoreReader
+from memtap.taps.child import Launch, OwnChild
 from memtap.taps.supervisor import Supervisor
 from memtap.taps.tap import Tap
 
@@ -37,7 +38,7 @@ class Live:
     and counted. A file waits.
     """
 
-    def __init__(self, tap: Tap, writer: Writer, spool: Spool | None = None) -> None:
+    def __init__(self, tap: Tap, writer: Writer, spool: Spool | None = None, *, launch: Launch = OwnChild) -> None:
         self.tap = tap
         self._spool = spool if tap.restarts else None
         self._parser = Parser(rows=LIVE_ROWS)
@@ -64,7 +65,7 @@ class Live:
         self._reader: Reader | None = None
         self._refusal = ""  # why the tap's lines cannot be read
         self._pipeline = PipelineStatus()
-        self.supervisor = Supervisor(tap, on_stream=self._follow, on_gap=self._pump.add_loss)
+        self.supervisor = Supervisor(tap, on_stream=self._follow, on_gap=self._pump.add_loss, launch=launch)
 
     def look_back(self, store: StoreReader) -> None:
         """At what was before this memtap: how long nobody has watched this machine since it was booted, and who ended

@@ -16,13 +16,15 @@ from memtap.commands.listening import Page
 from memtap.errors import MemtapError
 from memtap.housekeeping import Housekeeper
 from memtap.live import Live
+from memtap.separation import Separation
 from memtap.spool import Spool
 from memtap.spool.place import default_folder
 from memtap.status import SpoolStatus, Status, TapStatus
 from memtap.stopping import stop_on_signals
 from memtap.stores import default_url, open_store, reader_url, store_url
+from memtap.stores.address import MySQLAddress, parse
 from memtap.stores.contract import Store
-from memtap.taps.choice import SPECS, choose
+from memtap.taps.choice import MOST_LEFT_OUT, SPECS, choose
 from memtap.taps.tap import Tap
 
 LOOK_S = 0.5  # how often the terminal is told of what changed
@@ -50,6 +52,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default="4G",
         help="drop, and count, what comes beyond this size of the spool; 0: no spool (default: %(default)s)",
     )
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        default=os.environ.get("MEMTAP_USER", ""),
+        help="whom memtap becomes when root starts it, all but the tap (default: MEMTAP_USER, else who called sudo,"
+        " else memtap or nobody, where they can; root: stay root)",
+    )
     keeping.add_arguments(parser, events="24h", size="20G", rollups="400d")
     listening.add_arguments(parser)
     parser.set_defaults(run=run)
@@ -59,14 +68,23 @@ def run(args: argparse.Namespace) -> int:
     """Until SIGINT or SIGTERM, then within two seconds: the tap ended, what was read stored."""
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
+        url = store_url(args.store)
+        separation = stack.enter_context(closing(Separation(args.user, url, _tap_files(args.tap))))
         listener = stack.enter_context(closing(listening.listen(args)))
-        tap, store = _tap_and_store(args, stack)
+        servers = _server_pids(url)
+        left_out = (os.getpid(), *servers, *separation.keeper_pid)[:MOST_LEFT_OUT]
+        tap = choose(args.tap, leave_out=left_out, say=_say)
+        if tap.recording and url == default_url():  # it is not this machine's history
+            url = url.removesuffix("memtap.duckdb") + "recording.duckdb"
+        spool_folder = args.spool or default_folder(url)
+        separation.hand_over(tap)
+        store = stack.enter_context(closing(open_store(url)))
         read_store = stack.enter_context(_read_through(args.reader_store, store))
-        spool = _spool(args, tap, store.url, stack)
+        spool = _spool(args, tap, spool_folder, stack)
         store.migrate()
         writer = stack.enter_context(closing(store.writer()))
         reader = stack.enter_context(closing(read_store.reader()))
-        live = Live(tap, writer, spool)
+        live = Live(tap, writer, spool, launch=separation.launch)
         live.look_back(reader)
         housekeeper = Housekeeper(store, keeping.retention(args))
 
@@ -79,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
             live.start()
             housekeeper.start()
             page.server.wait_ready()
-            _greet(tap, store.url, page.address, status().spool.batches)
+            _greet(tap, store.url, separation.message, status().spool.batches, with_server=bool(servers))
+            print(page.address, flush=True)
             if args.open:
                 page.open_browser()
             _watch(tap, status, page, stop.event)
@@ -102,21 +121,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _tap_and_store(args: argparse.Namespace, stack: ExitStack) -> tuple[Tap, Store]:
-    """The tap, which leaves out memtap and its database; and the store, opened once."""
-    url = store_url(args.store)
-    if url != default_url():
-        store = stack.enter_context(closing(open_store(url)))
-        return choose(args.tap, leave_out=(os.getpid(), *store.server_pids()), say=_say), store
-    tap = choose(args.tap, leave_out=(os.getpid(),), say=_say)
-    if tap.recording:  # it is not this machine's history
-        url = url.removesuffix("memtap.duckdb") + "recording.duckdb"
-    return tap, stack.enter_context(closing(open_store(url)))
+def _server_pids(url: str) -> tuple[int, ...]:
+    """The processes of the store's server: what they do for memtap is not what the machine does."""
+    if not isinstance(parse(url), MySQLAddress):
+        return ()
+    with closing(open_store(url)) as store:
+        return store.server_pids()
 
 
-def _spool(args: argparse.Namespace, tap: Tap, url: str, stack: ExitStack) -> Spool | None:
+def _tap_files(spec: str) -> tuple[Path, ...]:
+    """What the tap reads that memtap itself opens."""
+    name, _, path = spec.partition(":")
+    return (Path(path),) if name in ("file", "replay") and path else ()
+
+
+def _spool(args: argparse.Namespace, tap: Tap, folder: Path | None, stack: ExitStack) -> Spool | None:
     """None: of a file, which can be read again, or where nobody wants one."""
-    folder = args.spool or default_folder(url)
     if not folder or not args.spool_bytes or not tap.restarts:
         return None
     spool = Spool(folder.absolute(), args.spool_bytes)
@@ -138,15 +158,16 @@ def _read_through(argument: str | None, store: Store) -> Iterator[Store]:
         yield read_store
 
 
-def _greet(tap: Tap, url: str, address: str, spooled: int) -> None:
+def _greet(tap: Tap, url: str, runs_as: str, spooled: int, *, with_server: bool) -> None:
     _say(f"{'NOTE: ' if tap.recording else ''}{tap.message}")
     if tap.left_out:
-        who = "memtap itself" if tap.left_out == (os.getpid(),) else "memtap and its database"
+        who = "memtap and its database" if with_server else "memtap itself"
         _say(f"left out: {who} (pid {', '.join(map(str, tap.left_out))})")
+    if runs_as:
+        _say(runs_as)
     if spooled:
         _say(f"spool: {spooled:,} batches of an earlier memtap go into the store first")
     _say(f"stored in {url}; Ctrl-C stops")
-    print(address, flush=True)
 
 
 def _watch(tap: Tap, status: Callable[[], Status], page: Page, stopping: Event) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from memtap import privileges
 from memtap.errors import UsageError
 
 FORMS = "duckdb:///PATH, mysql://USER@HOST:PORT/DATABASE or null://"
@@ -57,11 +58,16 @@ Address = DuckDBAddress | MySQLAddress | NullAddress
 
 
 def default_url() -> str:
-    """`duckdb:///` and the path of the user's own store."""
-    data = os.environ.get("XDG_DATA_HOME", "")
-    # The XDG rule: a relative path there is to be ignored.
-    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
-    return f"duckdb://{_quoted(base / 'memtap' / 'memtap.duckdb')}"
+    """`duckdb:///` and the path of the user's own store: through sudo that of who called it, and of a memtap that
+    the machine starts as root the machine's."""
+    data, caller = os.environ.get("XDG_DATA_HOME", ""), privileges.behind_sudo()
+    if data.startswith("/"):  # the XDG rule: a relative path there is to be ignored
+        folder = Path(data) / "memtap"
+    elif os.geteuid() == 0 and not caller:
+        folder = privileges.STATE
+    else:
+        folder = (Path(caller.home) if caller else Path.home()) / ".local" / "share" / "memtap"
+    return f"duckdb://{_quoted(folder / 'memtap.duckdb')}"
 
 
 def store_url(argument: str | None) -> str:

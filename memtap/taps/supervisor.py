@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from memtap.status import TapState, TapStatus
 from memtap.stores.contract import Loss
+from memtap.taps.child import OwnChild
 from memtap.taps.process import TapProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memtap.taps.child import Launch
     from memtap.taps.tap import Tap
 
 _QUIET_START_S = 5.0  # a tap alive for so long has begun, even where the machine makes no call
@@ -52,11 +54,13 @@ class Supervisor:
         on_stream: Callable[[int], None],
         on_gap: Callable[[Loss], None],
         pauses: Pauses | None = None,
+        launch: Launch = OwnChild,
     ) -> None:
         self._tap = tap
         self._on_stream = on_stream
         self._on_gap = on_gap
         self._pauses = pauses or Pauses()
+        self._launch = launch
         self._thread = threading.Thread(target=self._run, name=f"tap {tap.name}", daemon=True)
         self._stopping = threading.Event()
         self._process: TapProcess | None = None
@@ -154,7 +158,7 @@ class Supervisor:
         """Start the tap and follow its stream to the end. Returns its exit status, None where it could not be
         started, and what happened, for people."""
         try:
-            process = TapProcess(self._tap)
+            process = TapProcess(self._tap, self._launch)
         except OSError as error:
             return None, f"{self._tap.name} cannot be started: {error}"
         self._process = process

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from waiting import alive, wait_until
+
 MEMTAP = [sys.executable, "-P", "-m", "memtap"]
 TOKEN = "a-token-of-the-tests"
 
@@ -74,16 +76,6 @@ def running(*arguments: str) -> Iterator[Running]:
             run.process.communicate()
 
 
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def wait_until_gone(pids: list[int]) -> None:
     """Whoever was told to end may need a moment in the kernel: bpftrace's probes are detached one after the other."""
-    end = time.monotonic() + 20
-    while left := [pid for pid in pids if alive(pid)]:
-        assert time.monotonic() < end, f"left behind: {left}"
-        time.sleep(0.05)
+    wait_until(lambda: not any(map(alive, pids)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pwd
 from pathlib import Path
 
 import pytest
+from users import as_nobody
 
 from memtap.errors import StoreError, UsageError
 from memtap.stores import default_url, open_store, store_url
@@ -50,7 +52,16 @@ class TestDuckDB:
         assert default_url() == "duckdb:///data/memtap/memtap.duckdb"
         monkeypatch.setenv("XDG_DATA_HOME", "relative/is/ignored")
         monkeypatch.setenv("HOME", "/home/someone")
-        assert default_url() == "duckdb:///home/someone/.local/share/memtap/memtap.duckdb"
+        assert as_nobody(default_url) == "duckdb:///home/someone/.local/share/memtap/memtap.duckdb"
+
+    def test_roots_default_is_the_machines_and_through_sudo_that_of_who_called_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+        monkeypatch.delenv("SUDO_UID", raising=False)
+        assert default_url() == "duckdb:///var/lib/memtap/memtap.duckdb"
+        monkeypatch.setenv("SUDO_UID", str(pwd.getpwnam("nobody").pw_uid))
+        assert default_url() == f"duckdb://{pwd.getpwnam('nobody').pw_dir}/.local/share/memtap/memtap.duckdb"
 
     def test_the_default_store_makes_its_folder_for_its_user_alone(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

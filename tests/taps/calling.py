@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from waiting import PATIENCE_S, wait_until
+
 from memtap.native import CALLS, Batch, Parser
 from memtap.taps.process import TapProcess
-
-from .conftest import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
     from memtap.taps.tap import Tap

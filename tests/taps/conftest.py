@@ -6,11 +6,10 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from waiting import PATIENCE_S, alive, wait_until
 
 from memtap.taps.supervisor import Pauses, Supervisor
 
@@ -19,17 +18,6 @@ if TYPE_CHECKING:
 
     from memtap.stores.contract import Loss
     from memtap.taps.tap import Tap
-
-PATIENCE_S = 60.0  # what a test waits before it fails: generous, as nothing is claimed about speed
-
-
-def wait_until(what: Callable[[], object]) -> None:
-    """Wait for something that must come; fail where it does not."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not what():
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {PATIENCE_S:g} s in vain for {what.__name__}")
-        time.sleep(0.005)
 
 
 class Collected:
@@ -50,15 +38,6 @@ class Collected:
     @property
     def text(self) -> bytes:
         return b"".join(self.streams)
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs: a zombie does not."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 # Makes COUNT mappings of LENGTH bytes and gives them back, under a name of its own, each time it is told to.

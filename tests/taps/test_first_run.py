@@ -13,9 +13,8 @@ import pytest
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_recording_is_shown_kept_apart_and_stopped(tmp_path, alive, stop):
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    for name in ("XDG_DATA_HOME", "MEMTAP_STORE"):
-        environment.pop(name, None)
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path / ".local/share")}
+    environment.pop("MEMTAP_STORE", None)
     command = [sys.executable, "-P", "-m", "memtap", "run", "--tap", "replay", "--port", "0"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

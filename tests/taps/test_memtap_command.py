@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import alive, wait_until
 
 from memtap import cli
 
 from .calling import MARK_BYTES, Caller, build
-from .conftest import alive, wait_until
 
 TAP = [sys.executable, "-P", "-m", "memtap", "tap", "--tap", "bpftrace"]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
+from waiting import wait_until
+
 from memtap.taps import choice
 from memtap.taps.tap import Filters
 
 from .calling import MARK_BYTES, Caller, Listener, build, parsed
-from .conftest import wait_until
 
 LENGTH = MARK_BYTES + 1_000_000
 PAIRS = 100_000  # two calls each: more than the pipe and the buffers hold

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from memtap.taps import choice
-from memtap.taps.process import enlarge_pipe
+from memtap.taps.child import enlarge_pipe
 from memtap.taps.supervisor import Pauses, Supervisor
 from memtap.taps.tap import Tap
 
