@@ -70,11 +70,13 @@ class Live:
     def look_back(self, store: StoreReader) -> None:
         """At what was before this memtap: how long nobody has watched this machine since it was booted, and who ended
         meanwhile."""
-        if not self._follows_proc:
+        if not self.tap.restarts or self.tap.recording:
             return
         stored_us = next((row.last_us for row in store.streams() if row.name == self._earlier), None)
         spooled_us = self._spool.last_us(self._earlier) if self._spool and self._earlier else 0
         self._unwatched_us = max(stored_us or 0, spooled_us)
+        if not self._follows_proc:
+            return
         known = {row.pid for row in store.processes() if row.host == self._host.name}
         if gone := tuple(sorted(known - live_pids())):
             self._loader.end_processes(gone, time.time_ns() // 1000)
