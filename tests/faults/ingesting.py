@@ -14,9 +14,9 @@ ROWS = 300  # a batch
 class Ingest:
     """`memtap ingest` of one recording into one store, as often as it takes."""
 
-    def __init__(self, recording: Path, url: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, recording: Path, url: str, env: dict[str, str] | None = None, rows: int = ROWS) -> None:
         self._command = [*UNDER_TEST, "ingest", str(recording), "--store", url]
-        self._env = {**under_test(memtap__commands__ingest__FILE_ROWS=ROWS), **(env or {})}
+        self._env = under_test({"memtap.commands.ingest.FILE_ROWS": rows}, env)
 
     def start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(self._command, env=self._env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -139,9 +139,9 @@ class Printed:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            path.write_bytes(bytes(24))
+            path.write_bytes(bytes(32))
         with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 24)
+            self._map = mmap.mmap(file.fileno(), 32)
 
     @property
     def whole(self) -> int:
@@ -155,6 +155,14 @@ class Printed:
 
     def set(self, whole: int, begun: int) -> None:
         struct.pack_into("<QQ", self._map, 0, whole, begun)
+
+    @property
+    def pid(self) -> int:
+        """Of the tap that prints."""
+        return int(struct.unpack_from("<Q", self._map, 24)[0])
+
+    def begin(self) -> None:
+        struct.pack_into("<Q", self._map, 24, os.getpid())
 
     def halt(self) -> None:
         """Whoever prints is to print no more."""
@@ -171,6 +179,7 @@ def main(arguments: Sequence[str]) -> None:
     trace, printed = Trace(seed, begin_us), Printed(Path(arguments[3]))
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
+    printed.begin()
     os.write(1, HEADER)
     # A line that an earlier one may have begun is given up by both.
     at = first = printed.begun

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,8 @@ from .rows import Query, Row, asking
 
 EVENTS = """
     SELECT e.id, e.time_us, p.pid, p.start_us, n.comm, e.call, e.length, e.freed, e.errno, e.kind, e.vm
-    FROM events e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id ORDER BY e.id"""
+    FROM {calls} e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id ORDER BY e.id"""
+VIEWS = "SELECT table_name FROM information_schema.tables WHERE table_type = 'VIEW' AND table_name = 'calls'"
 PROCESSES = """
     SELECT p.pid, p.start_us, n.comm, p.requested, p.released, p.requests, p.releases, p.failed, p.first_us, p.last_us,
            p.vm, COALESCE(p.ended_us, 0)
@@ -34,24 +35,32 @@ class Verdict:
     stored: int = 0
     rejected: int = 0
     told: int = 0  # lost, as the store itself says
-    missing: int = 0  # printed whole, neither in the store nor rejected nor told of
+    missing: int = 0  # printed whole, neither in the store nor told of
+    in_flight: int = 0  # at the end of a memtap that was killed: what it had read and not stored
     twice: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
-def judge(url: str, trace: Trace, whole: int, begun: int | None = None) -> Verdict:
-    """The store against the trace's first `whole` lines, of which those up to `begun` may be there or not."""
+def judge(url: str, trace: Trace, whole: int, lives: Sequence[tuple[int, int]] = ()) -> Verdict:
+    """The store against the trace's first `whole` lines.
+
+    `lives`: what the memtaps were given that were killed, as ranges of lines. Of each, what was in flight may be
+    missing: a part at its end, and nothing before it.
+    """
     verdict = Verdict(emitted=whole)
     with asking(url) as query:
-        seen = _compare(verdict, query(EVENTS), trace, whole, whole if begun is None else begun)
+        database = "current_schema()" if url.startswith("duckdb") else "DATABASE()"
+        calls = "calls" if query(f"{VIEWS} AND table_schema = {database}") else "events"
+        seen = _compare(verdict, query(EVENTS.format(calls=calls)), trace, whole, lives)
         _recount(verdict, query, seen)
     return verdict
 
 
-def _compare(verdict: Verdict, rows: list[Row], trace: Trace, whole: int, begun: int) -> list[Event]:
+def _compare(
+    verdict: Verdict, rows: list[Row], trace: Trace, whole: int, lives: Sequence[tuple[int, int]]
+) -> list[Event]:
     """Each row against the event that it must be."""
-    expected = {_row(event): event for event in trace.events(0, begun) if not event.bad}
-    bad = sum(event.bad for event in trace.events(0, whole))
+    expected = {_row(event): event for event in trace.events(0, whole) if not event.bad}
     seen, last = [], -1
     times: Counter[int] = Counter()
     for _, *row in rows:
@@ -67,8 +76,13 @@ def _compare(verdict: Verdict, rows: list[Row], trace: Trace, whole: int, begun:
         seen.append(event)
     verdict.stored = len(rows)
     verdict.twice = sum(times.values()) - len(times)
-    certain = sum(number < whole for number in times)
-    verdict.missing = whole - bad - certain
+    missing = {event.number for event in expected.values()} - times.keys()
+    for begin, end in lives:
+        last = max((number for number in range(begin, end) if number in times), default=begin - 1)
+        in_flight = {number for number in missing if last < number < end}
+        verdict.in_flight += len(in_flight)
+        missing -= in_flight
+    verdict.missing = len(missing)
     if verdict.twice:
         verdict.wrong.append(f"stored twice: {[number for number, count in times.items() if count > 1][:10]}")
     return seen
@@ -79,7 +93,8 @@ def _recount(verdict: Verdict, query: Query, seen: list[Event]) -> None:
     (streams,), (batches,) = query(STREAMS), query(BATCHES)
     ((losses,),), ((loss_totals,),) = query(LOSSES), query(LOSS_TOTALS)
     verdict.rejected, verdict.told = batches[1], losses
-    verdict.missing -= losses
+    if not verdict.in_flight:
+        verdict.missing -= losses
     if verdict.missing:
         verdict.wrong.append(f"{verdict.missing} of {verdict.emitted} events are missing and not told of")
     if streams != batches:

@@ -32,7 +32,9 @@ class Runs:
         self.name = name
         self.runs = max(RUNS, least)
         self.done = 0
-        self.lost = 0
+        self.lost = 0  # without a word
+        self.told = 0  # lost, and counted by memtap
+        self.in_flight = 0  # of memtaps that were killed
         self.twice = 0
         self.ready_s: list[float] = []  # how long each took until all was as before the fault
 
@@ -45,11 +47,13 @@ class Runs:
 
     def judged(self, verdict: Verdict) -> None:
         """To be called with each store's verdict, at the latest after the last run."""
-        self.lost += max(verdict.missing, 0) + verdict.told
+        self.lost += max(verdict.missing, 0)
+        self.told += verdict.told
+        self.in_flight += verdict.in_flight
         self.twice += verdict.twice
         self._keep()
         assert verdict.wrong == [], "; ".join(verdict.wrong)
-        assert verdict.emitted == verdict.stored + verdict.rejected + verdict.told
+        assert verdict.in_flight or verdict.emitted == verdict.stored + verdict.rejected + verdict.told
 
     def _keep(self) -> None:
         if not (path := os.environ.get("MEMTAP_FAULT_RESULTS")):
@@ -58,12 +62,14 @@ class Runs:
         results = json.loads(file.read_text()) if file.exists() else {}
         if self.name not in _kept:  # what it holds of this fault is of an earlier soak
             _kept.add(self.name)
-            results[self.name] = {"runs": 0, "lost": 0, "twice": 0, "ready_s": 0}
+            results[self.name] = {"runs": 0, "lost": 0, "told": 0, "in_flight": 0, "twice": 0, "ready_s": 0}
         kept = results[self.name]
         kept["runs"] += self.done
         kept["lost"] += self.lost
+        kept["told"] += self.told
+        kept["in_flight"] += self.in_flight
         kept["twice"] += self.twice
         kept["ready_s"] = round(max(kept["ready_s"], *self.ready_s, 0), 2)
         file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-        self.done = self.lost = self.twice = 0
+        self.done = self.lost = self.told = self.in_flight = self.twice = 0
         self.ready_s.clear()

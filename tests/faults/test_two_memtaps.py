@@ -21,7 +21,7 @@ def test_two_memtaps_on_one_file(trace: Trace, tmp_path: Path) -> None:
     runs = Runs("two memtaps, one DuckDB file")
     url = f"duckdb://{tmp_path}/store.duckdb"
     recording = trace.file(tmp_path / "trace.log", ROWS)
-    with watching(tmp_path / "watching", trace, url, rate=1000, env=under_test(memtap__live__FLUSH_MS=200)) as memtap:
+    with watching(tmp_path / "watching", trace, url, rate=1000) as memtap:
         memtap.until_printed()
         for chance in runs:
             time.sleep(chance.uniform(0, 0.2))
@@ -54,8 +54,7 @@ def test_two_memtaps_on_one_stream(hurt: Server, database: str, trace: Trace, tm
         first = Ingest(recording, url).start()
         time.sleep(chance.uniform(0, 0.2))
         # Of other batches, so that a number of both does not mean the same.
-        other = {"memtap.commands.ingest.FILE_ROWS": chance.choice([ROWS, ROWS // 3, 2 * ROWS])}
-        second = Ingest(recording, url, under_test(**{k.replace(".", "__"): v for k, v in other.items()})).start()
+        second = Ingest(recording, url, rows=chance.choice([ROWS, ROWS // 3, 2 * ROWS])).start()
         for process in (first, second):
             _, said = process.communicate(timeout=120)
             assert process.returncode == 0 or b"stop one of them" in said, said.decode()

@@ -1,7 +1,7 @@
 """memtap as a user runs it, but for what a test cannot wait for: `python under_test.py run --tap numbered:…`
 
 SHORTER holds values, in JSON: {"memtap.loader.LONGEST_PAUSE_S": 0.5}. The tap `numbered:ARGUMENTS` is the program
-numbered.py with these (separated by spaces). It counts as a recording: what /proc says is not of its processes.
+numbered.py with these (separated by spaces), whose processes /proc does not know.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from memtap import cli
+from memtap import cli, live
 from memtap.commands import run
 from memtap.taps.tap import Tap
 
@@ -30,11 +30,12 @@ def shorten(name: str, value: Any) -> None:
 def choose(spec: str, **_: object) -> Tap:
     program = str(Path(__file__).with_name("numbered.py"))
     arguments = spec.removeprefix(TAP).split(" ")
-    return Tap("replay", argv=(sys.executable, program, *arguments), recording=True, message="numbered events")
+    return Tap("bpftrace", argv=(sys.executable, program, *arguments), format=2, message="numbered events")
 
 
 if __name__ == "__main__":
     for each, short in json.loads(os.environ.get("SHORTER", "{}")).items():
         shorten(each, short)
     run.choose = choose
+    live.sees_all_pids = lambda: False
     cli.program()

@@ -21,7 +21,7 @@ from .runs import READY_S
 UNDER_TEST = [sys.executable, "-P", str(Path(__file__).with_name("under_test.py"))]
 TOKEN = "a-token-of-the-tests"
 SHORTER = {
-    "memtap.live.FLUSH_MS": 50,  # many small batches
+    "memtap.live.LIVE_FLUSH_S": [0.05, 0.2],  # many small batches
     "memtap.loader.LONGEST_PAUSE_S": 0.5,
     "memtap.stores.mysql.session.ANSWER_TIMEOUT_S": 2,
     "memtap.stores.mysql.session.CONNECT_TIMEOUT_S": 2,
@@ -29,14 +29,13 @@ SHORTER = {
 }
 
 
-def under_test(**shorter: Any) -> dict[str, str]:
+def under_test(shorter: dict[str, Any] | None = None, env: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of a memtap under test."""
-    values = {**SHORTER, **{name.replace("__", "."): value for name, value in shorter.items()}}
-    return {**os.environ, "MEMTAP_TOKEN": TOKEN, "SHORTER": json.dumps(values)}
+    return {**os.environ, "MEMTAP_TOKEN": TOKEN, "SHORTER": json.dumps({**SHORTER, **(shorter or {})}), **(env or {})}
 
 
 class Watching:
-    """A `memtap run` whose tap prints `trace`; stderr goes to a file in `folder`."""
+    """A `memtap run` whose tap prints `trace`. What it leaves in `folder`: its spool, and stderr in a file."""
 
     def __init__(
         self,
@@ -45,16 +44,32 @@ class Watching:
         store: str,
         *arguments: str,
         rate: int = 3000,
+        shorter: dict[str, Any] | None = None,
         env: dict[str, str] | None = None,
     ) -> None:
         self.trace = trace
         self.printed = Printed(folder / "printed")
+        self.first = self.printed.begun  # line of this memtap
         self.errors = folder / "stderr"
+        self.spool = folder / "spool"
         tap = f"numbered:{' '.join(trace.arguments())} {rate} {folder / 'printed'}"
+        begun = time.monotonic()
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [*UNDER_TEST, "run", "--port", "0", "--tap", tap, "--store", store, *arguments],
-                env=env or under_test(),
+                [
+                    *UNDER_TEST,
+                    "run",
+                    "--port",
+                    "0",
+                    "--tap",
+                    tap,
+                    "--store",
+                    store,
+                    "--spool",
+                    str(self.spool),
+                    *arguments,
+                ],
+                env=under_test(shorter, env),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -62,6 +77,7 @@ class Watching:
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().partition("?")[0]
         assert self.address, self.said()
+        self.ready_s = time.monotonic() - begun  # until the page answers and the tap is read
 
     def said(self) -> str:
         return self.errors.read_text()
@@ -98,6 +114,14 @@ class Watching:
         fields = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(fields.partition("VmRSS:")[2].split()[0])
 
+    def kill(self) -> tuple[int, int]:
+        """As a power switch would; which lines it was given, first and the one after the last."""
+        self.process.kill()
+        self.process.communicate()
+        while alive(self.printed.pid):
+            time.sleep(0.01)
+        return self.first, self.printed.begun
+
     def quiet(self) -> int:
         """Has the tap print no more; how many lines it has printed."""
         self.printed.halt()
@@ -116,9 +140,17 @@ class Watching:
         self.process.communicate()
 
 
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @contextmanager
 def watching(folder: Path, trace: Trace, store: str, *arguments: str, **more: Any) -> Iterator[Watching]:
     folder.mkdir(exist_ok=True)
+    (folder / "spool").mkdir(exist_ok=True)
     opened = Watching(folder, trace, store, *arguments, **more)
     try:
         yield opened
