@@ -33,8 +33,9 @@ screenshots: ## take the README's pictures of the dashboard again
 	@scripts/setup.sh test
 	@.venv/bin/python -m tests.browser.screenshots
 
-vendor: ## fetch the dashboard's vendored files again (needs npm)
+vendor: ## fetch the dashboard's and its tests' vendored files again (needs npm)
 	@python3 frontend/vendor/refresh.py
+	@python3 frontend/vendor/refresh.py tests/browser/vendor
 
 clean: ## remove all that make and its tools put here, .venv included
 	rm -rf .venv .setup build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 import { Banners } from "./components/banners/banners.js";
 import { Calls } from "./components/calls/calls.js";
+import { Compare } from "./components/compare/compare.js";
 import { Empty } from "./components/empty/empty.js";
 import { Figures } from "./components/figures/figures.js";
 import { Header } from "./components/header/header.js";
@@ -34,6 +35,7 @@ customElements.define("memtap-figures", Figures);
 customElements.define("memtap-timeline", Timeline);
 customElements.define("memtap-shares", Shares);
 customElements.define("memtap-processes", Processes);
+customElements.define("memtap-compare", Compare);
 customElements.define("memtap-process", Process);
 customElements.define("memtap-calls", Calls);
 customElements.define("memtap-notes", Notes);

@@ -23,20 +23,25 @@ export function parse(text) {
 
 const PATIENCE_MS = 60_000; // for an answer; a server that hangs must not hang the page
 
+/** The address of `path` (below the page) with `query`; empty values are left out. */
+export function address(path, query) {
+  const url = new URL(path, document.baseURI);
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== "" && value != null) url.searchParams.set(key, value);
+  }
+  return url;
+}
+
 /** GET `path` (below the page) with `query`; empty values are left out. Throws ApiError. */
 export async function get(path, query = {}, patience_ms = PATIENCE_MS) {
-  const address = new URL(path, document.baseURI);
-  for (const [key, value] of Object.entries(query)) {
-    if (value !== "" && value != null) address.searchParams.set(key, value);
-  }
-  const [answer, text] = await ask(address, AbortSignal.timeout(patience_ms));
+  const [answer, text] = await ask(address(path, query), AbortSignal.timeout(patience_ms));
   if (answer.ok) return parse(text);
   throw new ApiError(answer.status, explanation(text) ?? answer.statusText);
 }
 
-async function ask(address, signal) {
+async function ask(url, signal) {
   try {
-    const answer = await fetch(address, { signal, headers: { accept: "application/json" } });
+    const answer = await fetch(url, { signal, headers: { accept: "application/json" } });
     return [answer, await answer.text()];
   } catch (error) {
     throw new ApiError(0, String(error.message));

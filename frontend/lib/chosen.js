@@ -1,13 +1,29 @@
-// The selected process, with its history: asked for once, whoever shows it.
+// The selected process: asked for once, whoever shows it.
 
 import { feed } from "./feed.js";
 import { Resource } from "./resource.js";
 import { view } from "./view.js";
+import { WINDOW_KEYS, onWindowData, windowQuery } from "./window.js";
 
-export const chosen = new Resource(() => {
-  const process = view.get("process");
-  return process ? [`api/v1/processes/${encodeURIComponent(process)}`, {}] : null;
+const of = (more, query = () => ({})) =>
+  new Resource(() => {
+    const process = view.get("process");
+    return process ? [`api/v1/processes/${encodeURIComponent(process)}${more}`, query()] : null;
+  });
+
+/** Its facts. */
+export const chosen = of("");
+
+/** What it asked for in the chosen window, by kind of mapping. */
+export const kinds = of("/kinds", windowQuery);
+
+/** What /proc says of it now. */
+export const proc = of("/proc");
+
+feed.addEventListener("data", () => {
+  chosen.refresh();
+  proc.refresh();
 });
-
-feed.addEventListener("data", () => chosen.refresh());
-view.on(["process"], () => chosen.reset());
+onWindowData(() => kinds.refresh());
+view.on(WINDOW_KEYS, () => kinds.reset());
+view.on(["process"], () => [chosen, kinds, proc].forEach((resource) => resource.reset()));

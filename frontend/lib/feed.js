@@ -4,7 +4,8 @@ import { Live } from "./live.js";
 
 const HIDDEN_MS = 30_000; // a page hidden for so long lets go of its connection
 
-/** Events: "connection", "status" (each second), "data" (processes or calls changed: fetch what you show). */
+/** Events: "connection", "status" (each second), "data" (processes or calls changed: fetch what you show),
+ * "format" (what a tap says has become more: see `knowsResults`). */
 class Feed extends EventTarget {
   live = new Live();
   /** The newest status object; null before the first. */
@@ -37,7 +38,9 @@ class Feed extends EventTarget {
   }
 
   #receive(status) {
+    const known = this.knowsResults;
     this.status = status;
+    if (this.knowsResults !== known) this.dispatchEvent(new Event("format"));
     this.dispatchEvent(new Event("status"));
     this.#tellData();
   }

@@ -67,6 +67,12 @@ export function tick(bytes) {
   return `${number({ maximumFractionDigits: 1 }).format(bytes / 1024 ** unit)}\u00a0${UNITS[unit]}`;
 }
 
+/** A count on an axis: "12 k". */
+export function tickCount(value) {
+  if (value < 10_000) return minus(number({ maximumFractionDigits: 1 }).format(value));
+  return number({ notation: "compact", maximumFractionDigits: 1 }).format(value);
+}
+
 /** A percentage of 100 with two decimals, without the sign. */
 export function percent(value, decimals = 2) {
   return minus(
@@ -97,6 +103,33 @@ export function timeOfDay(us) {
 /** Date and time to the microsecond, for tooltips. */
 export function fullTime(us) {
   return precise(us, { dateStyle: "medium", timeStyle: "medium" }, 6);
+}
+
+/** A second on an axis whose marks are `apart` seconds from each other. */
+export function clockTime(second, apart) {
+  const date = new Date(second * 1000);
+  if (apart >= 86_400) return clock({ day: "numeric", month: "short" }).format(date);
+  if (apart < 60) return clock({ hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(date);
+  const time = clock({ hour: "2-digit", minute: "2-digit" }).format(date);
+  const midnight = date.getHours() === 0 && date.getMinutes() === 0;
+  return midnight ? clock({ day: "numeric", month: "short" }).format(date) : time;
+}
+
+/** "1 h 2 min", "67 s". */
+export function duration(seconds) {
+  const parts = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "min"],
+    [seconds % 60, "s"],
+  ];
+  const first = parts.findIndex(([value]) => value > 0);
+  if (first < 0) return `0\u00a0s`;
+  return parts
+    .slice(first, first + 2)
+    .filter(([value]) => value > 0)
+    .map(([value, unit]) => `${count(value)}\u00a0${unit}`)
+    .join(" ");
 }
 
 function precise(us, options, digits) {

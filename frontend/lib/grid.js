@@ -72,6 +72,11 @@ export class Grid extends EventTarget {
     this.#layOut();
   }
 
+  /** Keys of the columns that are not left out. */
+  get shownKeys() {
+    return this.#columns.map(({ key }) => key).filter((key) => !this.#hidden.has(key));
+  }
+
   /** `key` of the sorted column and the direction, for the header. */
   sorted(key, descending) {
     this.#columns.forEach((column, at) => {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Bring the vendored files up to `wanted.json` and record where they came from in `vendored.json`.
+"""Bring vendored files up to their folder's `wanted.json` and record where they came from in its `vendored.json`.
 
-    refresh.py            fetch what wanted.json names through npm, replace the files, write the record
-    refresh.py --check    touch nothing; exit 1 where a file differs from the record (needs no network)
+    refresh.py [FOLDER]            fetch what wanted.json names through npm, replace the files, write the record
+    refresh.py --check [FOLDER]    touch nothing; exit 1 where a file differs from the record (needs no network)
 
-To move to another version: change it in wanted.json, run this, look at the page, commit both.
+FOLDER is this one, the dashboard's, unless another is given (the tests have their own). To move to another version:
+change it in wanted.json, run this, look at the page, commit both.
 """
 
 from __future__ import annotations
@@ -53,19 +54,19 @@ def fetch(package: str, version: str, folder: Path) -> tuple[Path, dict[str, str
     return archive, {"license": said["license"], "integrity": found}
 
 
-def refresh() -> list[dict[str, Any]]:
-    """Replace every wanted file and return the record."""
+def refresh(here: Path) -> list[dict[str, Any]]:
+    """Replace every file that the folder wants and return the record."""
     record = []
-    for wanted in json.loads((HERE / "wanted.json").read_text()):
+    for wanted in json.loads((here / "wanted.json").read_text()):
         with tempfile.TemporaryDirectory() as scratch:
             archive, said = fetch(wanted["package"], wanted["version"], Path(scratch))
             files = {}
             with tarfile.open(archive) as tar:
-                for inside, here in wanted["files"].items():
+                for inside, name in wanted["files"].items():
                     member = tar.extractfile(f"package/{inside}")
                     if member is None:
                         raise RefreshError(f"{wanted['package']}: {inside} is not a file")
-                    files[here] = place(HERE / here, member.read())
+                    files[name] = place(here / name, member.read())
         record.append({**{key: wanted[key] for key in ("package", "version", "for")}, **said, "files": files})
     return record
 
@@ -79,16 +80,16 @@ def place(target: Path, data: bytes) -> str:
     return integrity(data)
 
 
-def differences() -> list[str]:
+def differences(here: Path) -> list[str]:
     """What is not as recorded: one line a file."""
-    record = json.loads((HERE / "vendored.json").read_text())
+    record = json.loads((here / "vendored.json").read_text())
     recorded = {name: text for package in record for name, text in package["files"].items()}
-    present = {str(path.relative_to(HERE)) for path in HERE.glob("*/*") if path.parent.name != "__pycache__"}
+    present = {str(path.relative_to(here)) for path in here.glob("*/*") if path.parent.name != "__pycache__"}
     lines = [f"{name}: not in vendored.json" for name in sorted(present - recorded.keys())]
     for name, text in recorded.items():
         if name not in present:
             lines.append(f"{name}: missing")
-        elif integrity((HERE / name).read_bytes()) != text:
+        elif integrity((here / name).read_bytes()) != text:
             lines.append(f"{name}: differs from vendored.json")
     return lines
 
@@ -97,16 +98,18 @@ def main() -> int:
     """Exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the record, change nothing")
-    if parser.parse_args().check:
-        found = differences()
+    parser.add_argument("folder", nargs="?", type=Path, default=HERE, help="whose wanted.json (default: the dashboard's)")
+    options = parser.parse_args()
+    if options.check:
+        found = differences(options.folder)
         print("\n".join(found) or "vendored files are as recorded")
         return 1 if found else 0
     try:
-        record = refresh()
+        record = refresh(options.folder)
     except RefreshError as error:
         print(f"refresh: {error}", file=sys.stderr)
         return 1
-    (HERE / "vendored.json").write_text(json.dumps(record, indent=2) + "\n")
+    (options.folder / "vendored.json").write_text(json.dumps(record, indent=2) + "\n")
     return 0
 
 

@@ -86,6 +86,9 @@ class Dashboard:
     def calls(self) -> Grid:
         return Grid(self.page.locator("memtap-calls"))
 
+    def grid(self, component: str) -> Grid:
+        return Grid(self.page.locator(component))
+
     def banner(self, name: str) -> Locator:
         return self.page.locator(f'[data-banner="{name}"]')
 

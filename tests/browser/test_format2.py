@@ -79,9 +79,6 @@ def test_held_vm_and_resident_stand_side_by_side_for_every_process(page_of_2: Da
 
 
 def test_the_header_says_which_number_is_whose(page_of_2: Dashboard) -> None:
-    expect(page_of_2.page.locator(".which")).to_have_text(
-        "Held: mmap − munmap · VM: the kernel's own count · Resident: in RAM"  # noqa: RUF001
-    )
     for column, words in [("Held", "An account"), ("VM", "The kernel's own number"), ("Resident", "in RAM")]:
         button = page_of_2.processes.header(column).get_by_role("button")
         expect(button).to_have_attribute("title", re.compile(words))
@@ -109,14 +106,14 @@ def test_calls_say_what_was_mapped_and_what_came_of_it(page_of_2: Dashboard, wid
 def test_failed_calls_stand_out_and_can_be_shown_alone(page_of_2: Dashboard, wide: WideCount) -> None:
     page_of_2.figure("failed").get_by_role("button", name="Show them").click()
     expect(page_of_2.page).to_have_url(re.compile("failed=true"))
-    expect(page_of_2.page.get_by_role("button", name="Failed only")).to_have_attribute("aria-pressed", "true")
+    expect(page_of_2.page.get_by_label("Result of the call")).to_have_value("true")
     expect(page_of_2.calls.rows.first).to_have_class(re.compile("failed"))
     failed = [event for event in wide.newest_first() if event.errno]
     assert shown(page_of_2, 100) == [expected(event) for event in failed[:100]]
     assert {row["error title"] for row in page_of_2.calls.first(100)} == {
         f"Not granted: error {event.errno}" for event in failed[:100]
     }
-    page_of_2.page.get_by_role("button", name="Failed only").click()
+    page_of_2.page.get_by_label("Result of the call").select_option("")
     expect(page_of_2.page).not_to_have_url(re.compile("failed=true"))
     assert shown(page_of_2, 100) == [expected(event) for event in wide.newest_first()[:100]]
 
@@ -143,9 +140,10 @@ def test_a_chosen_process_has_its_facts_below_the_table(page_of_2: Dashboard, wi
             tooltip = strip.locator(f"[data-fact={fact}] dd").get_attribute("title")
             assert whole(tooltip or "") == value
         held = [size.replace(" ", "\N{NO-BREAK SPACE}") for size in (in_short(process.vm), in_short(process.resident))]
-        expect(page_of_2.page.locator("memtap-timeline .held output")).to_have_text(held)
-        expect(strip.locator("[data-fact=uid] dd")).to_have_text(str(process.uid))
-        expect(strip.locator("[data-fact=cgroup] dd")).to_have_text(str(process.cgroup))
+        for kind, size in zip(("vm", "resident"), held, strict=True):
+            expect(page_of_2.page.locator(f"memtap-timeline [data-kind={kind}] .value")).to_have_text(size)
+        expect(strip.locator("[data-fact=user] dd")).to_be_visible()
+        expect(strip.locator("[data-fact=cgroup] dd")).to_contain_text(str(process.cgroup))
         expect(strip.locator("[data-fact=failed] dd")).to_have_text(str(process.failed))
         expect(strip.locator("[data-fact=ended_us]")).to_be_visible(visible=process.ended)
         parent = strip.locator("[data-fact=parent]")
@@ -169,13 +167,14 @@ def test_nothing_is_shown_that_format_1_does_not_know(dashboard: Dashboard) -> N
         expect(dashboard.processes.header(column)).to_be_hidden()
     for column in ("What", "Result", "VM"):
         expect(dashboard.calls.header(column)).to_be_hidden()
-    expect(dashboard.page.locator(".which")).to_be_hidden()
     expect(dashboard.figure("failed")).to_be_hidden()
-    expect(dashboard.page.get_by_role("button", name="Failed only")).to_be_hidden()
+    for choice in ("Result of the call", "Kind of mapping"):
+        expect(dashboard.page.get_by_label(choice)).to_be_hidden()
     dashboard.processes.rows.first.click()
     facts = dashboard.page.locator("memtap-process [data-fact]:visible")
-    expect(facts).to_have_count(3)
-    assert facts.evaluate_all("facts => facts.map((fact) => fact.dataset.fact)") == ["balance", "first_us", "last_us"]
+    known = ["balance", "requested", "share", "first_us", "last_us"]
+    expect(facts).to_have_count(len(known))
+    assert facts.evaluate_all("facts => facts.map((fact) => fact.dataset.fact)") == known
 
 
 @pytest.mark.parametrize("width", [360, 768, 1180, 1400, 1920, 3840])
@@ -184,7 +183,7 @@ def test_wide_tables_fit_every_width(width: int, served_wide: Product, open_dash
     dashboard.processes.rows.first.click()
     expect(dashboard.page.locator("memtap-process .detail")).to_be_visible()
     assert dashboard.page.evaluate("document.documentElement.scrollWidth") <= width
-    if width >= 1180:
+    if width >= 1400:
         for table in (dashboard.processes, dashboard.calls):
             assert table.element.evaluate("grid => grid.scrollWidth - grid.clientWidth") == 0
 

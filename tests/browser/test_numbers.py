@@ -70,7 +70,7 @@ def test_the_pie_by_name_takes_processes_of_one_name_together(dashboard: Dashboa
     by_name: dict[str, int] = defaultdict(int)
     for process in counted.processes.values():
         by_name[display(process.name)] += process.requested
-    dashboard.page.get_by_role("button", name="by name").click()
+    dashboard.page.get_by_role("button", name="name", exact=True).click()
     expect(dashboard.page.locator(".legend .pid").first).to_contain_text("\N{MULTIPLICATION SIGN}")
     *biggest, _ = legend(dashboard)
     assert [(name, exact) for name, _, exact, _ in biggest] == sorted(
@@ -84,7 +84,7 @@ def test_the_time_line_says_the_highest_second(dashboard: Dashboard, counted: Pl
         if kind == "mmap2":
             seconds[time_us // 1_000_000] += length
     peak = max(seconds.values()) / 2**30
-    chart = dashboard.page.locator("memtap-timeline .chart")
+    chart = dashboard.page.locator("memtap-timeline [data-pane=flow]")
     expect(chart).to_have_attribute("aria-label", re.compile(rf"most {peak:.2f} GB requested"))
     expect(chart.locator("canvas")).to_be_visible()
 

@@ -4,11 +4,11 @@ import { get } from "../../lib/api.js";
 import { Resource } from "../../lib/resource.js";
 
 const PAGE = 100; // calls a request
-const PATH = "api/v1/calls";
+export const PATH = "api/v1/calls";
 
 /**
- * Rows as the API's columns: `{id, time_us, process_id, pid, process_name, call, length, freed, errno, error, kind, vm}`,
- * newest first. Event: "change".
+ * Rows as the API's columns: `{id, time_us, process_id, pid, process_name, call, length, freed, errno, error, kind,
+ * vm}`, newest first. Event: "change".
  *
  * The newest page is asked for as a whole, not "what came after": with two CPUs a call may arrive after a younger one.
  */
@@ -17,8 +17,6 @@ export class CallList extends EventTarget {
   error = null;
   /** True once the first page has come. */
   loaded = false;
-  /** The row of the selected process, for its name; null until one is known. */
-  process = null;
   /** True while someone reads: then nothing moves, and answers that come late are not shown. */
   held = false;
   #filter;
@@ -75,7 +73,6 @@ export class CallList extends EventTarget {
     if (value && !error) {
       this.#show(rowsOf(value), value.older);
       this.loaded = true;
-      this.process = this.#filter().process_id ? (this.rows[0] ?? this.process) : null;
     }
     this.dispatchEvent(new Event("change"));
   }
@@ -91,7 +88,6 @@ export class CallList extends EventTarget {
   #forget() {
     this.rows = [];
     this.loaded = false;
-    this.process = null;
     this.#older = null;
   }
 }

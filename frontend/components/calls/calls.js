@@ -1,55 +1,80 @@
 // All calls, newest first: live at the top, older ones page by page below.
 
+import { address } from "../../lib/api.js";
+import { fileName } from "../../lib/csv.js";
+import { chosen } from "../../lib/chosen.js";
 import { el, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
 import { count, exactBytes, fullTime, megabytes, megabytesIfKnown, timeOfDay } from "../../lib/format.js";
 import { Grid, placeholder, text } from "../../lib/grid.js";
 import { t } from "../../lib/language.js";
 import { view } from "../../lib/view.js";
-import { CallList } from "./call-list.js";
+import { WINDOW_KEYS, chosenWindow, onWindowData, windowQuery, windowText } from "../../lib/window.js";
+import { CallList, PATH } from "./call-list.js";
 
 const LIFE = ["fork", "exec", "exit", "proc"]; // what happens to a process: nothing is asked for
 const KINDS = ["", "mmap", "munmap", "mremap", "brk", "shmat", "shmdt", ...LIFE, "mmap2"];
 const KINDS_OF_FORMAT_1 = ["", "munmap", "mmap2"];
 const SAID_WITH_RESULTS = ["what", "error", "vm"]; // columns that format 1 knows nothing of
 const NEAR_END = 5; // rows before the end at which older ones are fetched
-const LEAST_BYTES = ["", 65_536, 1_048_576, 16_777_216, 134_217_728];
+const MAPPINGS = ["", "anonymous", "file", "reserved"];
+const LEAST_BYTES = ["", 65_536, 1_048_576, 16_777_216, 134_217_728, 1_073_741_824];
+const MOST_BYTES = ["", 4096, 65_536, 1_048_576, 16_777_216];
+// What came of a call: granted, not granted, or not for one reason (errno of Linux).
+const ERRNOS = {
+  12: "ENOMEM",
+  22: "EINVAL",
+  1: "EPERM",
+  13: "EACCES",
+  11: "EAGAIN",
+  17: "EEXIST",
+  19: "ENODEV",
+  9: "EBADF",
+};
+const RESULTS = ["", "false", "true", ...Object.keys(ERRNOS)];
+const FILTERS = ["process", "call", "kind", "failed", "errno", "min", "max", ...WINDOW_KEYS];
 
 export class Calls extends HTMLElement {
   paused = false;
   away = false; // scrolled down from the newest calls
 
   connectedCallback() {
-    this.list = new CallList(() => ({
+    this.filter = () => ({
       process_id: view.get("process"),
       call: view.get("call"),
+      kind: view.get("kind"),
       failed: view.get("failed"),
+      errno: view.get("errno"),
       min_length: view.get("min"),
-    }));
+      max_length: view.get("max"),
+      ...windowQuery(),
+    });
+    this.list = new CallList(this.filter);
     this.list.addEventListener("change", () => this.#update());
     this.#build();
-    feed.addEventListener("data", () => this.#follow());
-    view.on(["process", "call", "failed", "min"], () => this.#refilter());
-    view.on(["lang", "process", "call", "failed", "min"], () => this.#update());
+    chosen.addEventListener("change", () => this.#update());
+    feed.addEventListener("format", () => this.#update());
+    onWindowData(() => this.#follow());
+    view.on(FILTERS, () => this.#refilter());
+    view.on(["lang", ...FILTERS], () => this.#update());
     this.#update();
   }
 
   #build() {
-    const choice = (key, values, name) =>
+    const choice = (values, name, change) =>
       el(
         "select",
-        { sayLabel: name, on: { change: ({ target }) => view.set({ [key]: target.value }) } },
+        { sayLabel: name, on: { change: ({ target }) => view.set(change(target.value)) } },
         ...values.map((value) => el("option", { value })),
       );
-    this.kind = choice("call", KINDS, "calls.kind");
-    this.least = choice("min", LEAST_BYTES, "calls.least");
-    this.failed = el("button", {
-      type: "button",
-      class: "failed-only",
-      hidden: true,
-      say: "calls.failed-only",
-      on: { click: () => view.set({ failed: view.get("failed") ? "" : "true" }) },
-    });
+    this.kind = choice(KINDS, "calls.kind", (call) => ({ call }));
+    this.mapping = choice(MAPPINGS, "calls.mapping", (kind) => ({ kind }));
+    this.least = choice(LEAST_BYTES, "calls.least", (min) => ({ min }));
+    this.most = choice(MOST_BYTES, "calls.most", (max) => ({ max }));
+    this.result = choice(RESULTS, "calls.result", (value) =>
+      value in ERRNOS ? { failed: "", errno: value } : { failed: value, errno: "" },
+    );
+    this.keep = el("a", { class: "button", text: "CSV", sayTitle: "calls.csv-title" });
     this.pause = el("button", { type: "button", class: "pause", on: { click: () => this.#turnPause() } });
     this.of = el(
       "button",
@@ -63,6 +88,7 @@ export class Calls extends HTMLElement {
       el("span"),
       el("span", { "aria-hidden": "true", text: "×" }),
     );
+    this.window = el("p", { class: "shown" });
     this.grid = new Grid({ columns: columns(), keyOf: (row) => row.id, sayLabel: "calls.heading" });
     this.none = placeholder("calls.loading");
     this.newest = el("button", {
@@ -83,7 +109,18 @@ export class Calls extends HTMLElement {
           { class: "panel-head" },
           el("h2", { id: "calls-heading", say: "calls.heading" }),
           this.of,
-          el("div", { class: "tools" }, this.failed, this.kind, this.least, this.pause),
+          this.window,
+          el(
+            "div",
+            { class: "tools" },
+            this.kind,
+            this.mapping,
+            this.least,
+            this.most,
+            this.result,
+            this.pause,
+            this.keep,
+          ),
         ),
         el("div", { class: "grid-place" }, this.grid.element, this.none.element, this.newest),
         el("div", { class: "panel-foot" }, this.shown, this.older),
@@ -137,19 +174,32 @@ export class Calls extends HTMLElement {
     for (const option of this.kind.options) {
       option.hidden = !known && !KINDS_OF_FORMAT_1.includes(option.value);
     }
-    this.failed.hidden = !known && !view.get("failed");
-    this.failed.setAttribute("aria-pressed", view.get("failed") === "true");
+    this.mapping.hidden = !known && !view.get("kind");
+    this.result.hidden = !known && !view.get("failed") && !view.get("errno");
   }
 
   #update() {
     this.#showWhatIsKnown();
     tellChoices(this.kind, view.get("call"), kindText);
-    tellChoices(this.least, view.get("min"), (value) =>
-      value ? t("calls.at-least", { size: leastText(value) }) : t("calls.any-length"),
+    tellChoices(this.mapping, view.get("kind"), (value) =>
+      t(value ? `calls.of-${value}` : "calls.any-mapping"),
     );
+    tellChoices(this.least, view.get("min"), (value) =>
+      value ? t("calls.at-least", { size: sizeText(value) }) : t("calls.any-length"),
+    );
+    tellChoices(this.most, view.get("max"), (value) =>
+      value ? t("calls.at-most", { size: sizeText(value) }) : t("calls.any-most"),
+    );
+    tellChoices(this.result, view.get("errno") || view.get("failed"), resultText);
+    this.keep.href = address(PATH, { ...this.filter(), format: "csv" });
+    this.keep.download = fileName("calls");
+    setText(this.window, chosenWindow() ? windowText() : "");
+    this.window.hidden = !chosenWindow();
+    this.classList.toggle("failed-only", this.result.value !== "" && this.result.value !== "false");
     setText(this.pause, t(this.paused ? "calls.resume" : "calls.pause"));
     this.pause.setAttribute("aria-pressed", this.paused);
-    const { rows, error, more, loaded, process } = this.list;
+    const { rows, error, more, loaded } = this.list;
+    const process = chosen.value ?? rows[0];
     this.of.hidden = !view.get("process");
     setText(
       this.of.firstChild,
@@ -237,12 +287,24 @@ function kindText(value) {
   return value || t("calls.any-kind");
 }
 
+function resultText(value) {
+  if (value in ERRNOS) return ERRNOS[value];
+  return t(
+    { "": "calls.any-result", true: "calls.failed-only", false: "calls.granted-only" }[value] ??
+      "calls.any-result",
+  );
+}
+
 function tellChoices(select, chosen, tell) {
+  // What came by the address may not be among the usual choices.
+  if (![...select.options].some(({ value }) => value === chosen))
+    select.append(el("option", { value: chosen }));
   for (const option of select.options) setText(option, tell(option.value));
   select.value = chosen;
 }
 
-function leastText(value) {
+function sizeText(value) {
   const bytes = Number(value);
+  if (bytes >= 2 ** 30) return `${bytes / 2 ** 30} GB`;
   return bytes >= 2 ** 20 ? `${bytes / 2 ** 20} MB` : `${bytes / 2 ** 10} KB`;
 }

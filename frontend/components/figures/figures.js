@@ -48,20 +48,20 @@ export class Figures extends HTMLElement {
     requested.showSum(
       totals.exact,
       ...sized(totals.requested),
-      t("figures.per-second", { size: spaced(rates.requested_per_s) }),
+      inLastMinute("requested", rates),
       exactBytes(totals.requested),
     );
     released.showSum(
       totals.exact,
       ...sized(totals.released),
-      t("figures.per-second", { size: spaced(rates.released_per_s) }),
+      inLastMinute("released", rates),
       exactBytes(totals.released),
     );
     const held = BigInt(totals.requested) - BigInt(totals.released);
     balance.showSum(totals.exact, ...sized(held), t("figures.balance-of"), exactBytes(held));
     const kinds = { requests: count(totals.requests), releases: count(totals.releases) };
     calls.showSum(totals.exact, count(totals.requests + totals.releases), "", t("figures.kinds", kinds));
-    perSecond.show(rate(rates.calls_per_s), "", t("figures.rate-of"));
+    perSecond.show(rate(rates.calls_per_s), "", byKind(rates.kinds), byKind(rates.kinds, "\n", Infinity));
     processes.show(
       count(totals.processes),
       "",
@@ -101,6 +101,25 @@ function latest(answer) {
       time: fullTime(call.time_us),
     }),
   ];
+}
+
+/** Bytes in the last minute, or in each second, where that is not known. */
+function inLastMinute(key, rates) {
+  const minute = feed.status.last_minute;
+  if (minute) return t("figures.last-minute", { size: spaced(Number(minute[key])) });
+  return t("figures.per-second", { size: spaced(rates[`${key}_per_s`]) });
+}
+
+/** Calls a second by kind, most first: "mmap 420 · munmap 380". */
+function byKind(kinds, separator = "\n", most = 2) {
+  const told = Object.entries(kinds ?? {})
+    .filter(([, calls]) => calls > 0)
+    .sort((a, b) => b[1] - a[1]);
+  if (!told.length) return t("figures.rate-of");
+  return told
+    .slice(0, most)
+    .map(([kind, calls]) => `${kind}\u00a0${rate(calls)}`)
+    .join(separator);
 }
 
 function spaced(bytes) {

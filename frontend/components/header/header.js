@@ -2,19 +2,22 @@
 
 import { el, say, setText, svg } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
-import { count } from "../../lib/format.js";
+import { count, exactBytes, moment, sized } from "../../lib/format.js";
 import { language, t } from "../../lib/language.js";
 import { onTheme, theme } from "../../lib/theme.js";
 import { view } from "../../lib/view.js";
 
 const TAP_LEVELS = { running: "good", starting: "wait", restarting: "warn", ended: "calm", none: "calm" };
+const NEARLY_FULL = 0.9; // of the machine's memory
 const LIVE_LEVELS = { live: "good", connecting: "wait", lost: "bad", locked: "bad" };
 
 export class Header extends HTMLElement {
   connectedCallback() {
     this.host = chip("header.host");
+    this.memory = chip("header.memory");
     this.tap = chip("header.tap");
     this.store = chip("header.store");
+    this.spool = chip("header.spool");
     this.losses = chip("header.losses", () => document.querySelector("memtap-losses").open());
     this.live = el("p", { class: "live", role: "status" }, el("span", { class: "dot" }), el("span"));
     this.append(
@@ -25,7 +28,9 @@ export class Header extends HTMLElement {
         el(
           "ul",
           { class: "chips", sayLabel: "header.state" },
-          ...[this.host, this.tap, this.store, this.losses].map(({ element }) => element),
+          ...[this.host, this.memory, this.tap, this.store, this.spool, this.losses].map(
+            ({ element }) => element,
+          ),
         ),
         this.live,
         el("div", { class: "controls" }, this.#languages(), this.#themes()),
@@ -68,6 +73,8 @@ export class Header extends HTMLElement {
     const { status } = feed;
     if (!status) return;
     const { tap, store, account } = status;
+    this.#tellMemory(status);
+    this.#tellSpool(status.spool);
     this.host.show("calm", status.host.name || t("header.unknown"));
     document.title = status.host.name ? `${status.host.name} · memtap` : "memtap";
     const state = tap.recording && tap.state === "running" ? t("tap.recording") : t(`tap.${tap.state}`);
@@ -79,7 +86,7 @@ export class Header extends HTMLElement {
     this.store.show(
       store.state === "ok" ? "good" : "bad",
       t(store.state === "ok" ? "store.ok" : "store.away"),
-      store.url,
+      storeTitle(status),
     );
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
     this.losses.show(
@@ -88,6 +95,48 @@ export class Header extends HTMLElement {
       t("header.losses-title"),
     );
   }
+
+  /** How much of the machine's memory is in use; how much there is, where no more is known. */
+  #tellMemory({ host, memory }) {
+    const total = memory?.total_bytes ?? host.memory_bytes;
+    this.memory.element.hidden = !total;
+    if (!total) return;
+    const size = sized(total).join("\u00a0");
+    const available = memory?.available_bytes;
+    if (available == null) return this.memory.show("calm", size, exactBytes(total));
+    const used = Number(total) - Number(available);
+    this.memory.show(
+      used / Number(total) > NEARLY_FULL ? "warn" : "calm",
+      t("header.memory-of", { used: sized(used).join("\u00a0"), size }),
+      t("header.memory-title", { used: exactBytes(used), available: exactBytes(available) }),
+    );
+  }
+
+  /** Calls that wait on disk for a store that is away. */
+  #tellSpool(spool) {
+    this.spool.element.hidden = !spool || spool.state === "off";
+    if (this.spool.element.hidden) return;
+    const size = (bytes) => sized(bytes).join("\u00a0");
+    const shown = spool.batches
+      ? t("spool.holds", { size: size(spool.bytes), limit: size(spool.limit) })
+      : t("spool.empty");
+    const title = [
+      spool.oldest_us ? t("store.since", { time: moment(spool.oldest_us) }) : "",
+      spool.dropped ? t("spool.dropped", { count: count(spool.dropped) }) : "",
+    ];
+    this.spool.show(
+      spool.dropped ? "bad" : spool.batches ? "warn" : "good",
+      shown,
+      title.filter(Boolean).join("\n"),
+    );
+  }
+}
+
+/** Where it is, how large it has become, how far back it goes. */
+function storeTitle({ store }) {
+  const size = store.bytes ? sized(store.bytes).join("\u00a0") : null;
+  const oldest = store.oldest_us ? t("store.since", { time: moment(store.oldest_us) }) : null;
+  return [store.url, size, oldest].filter(Boolean).join("\n");
 }
 
 /** A fact with its state: told in words, the dot only repeats it. */

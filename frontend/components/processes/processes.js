@@ -1,37 +1,43 @@
 // Every process: what it holds, what it asked for, how it compares.
 
-import { el, say, setText } from "../../lib/dom.js";
+import { csv, download, fileName, isoTime } from "../../lib/csv.js";
+import { el, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
-import {
-  count,
-  exactBytes,
-  fullTime,
-  megabytes,
-  megabytesIfKnown,
-  moment,
-  percent,
-  share,
-} from "../../lib/format.js";
-import { Grid, placeholder, text } from "../../lib/grid.js";
-import { mark } from "../../lib/inexact.js";
+import { count } from "../../lib/format.js";
+import { Grid, placeholder } from "../../lib/grid.js";
 import { t } from "../../lib/language.js";
+import { modes } from "../../lib/modes.js";
 import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
+import { WINDOW_KEYS, chosenWindow, onWindowData, windowQuery, windowText } from "../../lib/window.js";
+import { placeCard } from "../process/card.js";
+import { columnChooser } from "./chooser.js";
+import { SAID_BY_SOME, USUAL, processColumns } from "./columns.js";
 import { order } from "./order.js";
 
-const HAIR = 0.03; // of the biggest share: a shorter line would look like a speck
-const WHOLE_FROM = 1000; // percent of the machine's memory: reserved address space costs none
 const ENDED = ["false", "true", "all"];
-const SAID_BY_SOME = ["vm", "resident", "failed"]; // columns that only some taps fill
+const TIMES = ["first_us", "last_us", "ended_us"];
+const BYTES = ["balance", "vm", "resident", "requested", "released"];
+const LOWEST_FIRST = ["process_name", "pid", "uid", "cgroup", "parent", "first_us"];
 
 export class Processes extends HTMLElement {
+  columns = null; // the API's
+  mostShare = 0;
+
   connectedCallback() {
-    this.processes = new Resource(() => ["api/v1/processes", { ended: view.get("ended") }]);
+    this.processes = new Resource(() =>
+      view.get("mode") === "table"
+        ? ["api/v1/processes", { ended: view.get("ended"), ...windowQuery() }]
+        : null,
+    );
     this.processes.addEventListener("change", () => this.#update());
     this.#build();
-    feed.addEventListener("data", () => this.processes.refresh());
-    view.on(["ended"], () => this.processes.reset());
-    view.on(["lang", "find", "sort", "process", "ended"], () => this.#update());
+    feed.addEventListener("format", () => this.#update());
+    onWindowData(() => this.processes.refresh());
+    view.on(["ended", ...WINDOW_KEYS], () => this.processes.reset());
+    view.on(["mode"], () => this.processes.refresh());
+    const shown = ["lang", "mode", "find", "sort", "process", "ended", "columns", ...WINDOW_KEYS];
+    view.on(shown, () => this.#update());
     this.#update();
   }
 
@@ -49,17 +55,16 @@ export class Processes extends HTMLElement {
       ...ENDED.map((value) => el("option", { value, say: `processes.ended-${value}` })),
     );
     this.shown = el("p", { class: "shown", role: "status" });
-    this.which = el("p", {
-      class: "shown which",
-      say: "processes.which-is-which",
-      sayTitle: "processes.which-is-which",
-      hidden: true,
+    const columns = processColumns(this);
+    this.keys = columns.map(({ key }) => key);
+    this.chooser = columnChooser(columns, (keys) => this.#chooseColumns(keys));
+    const keep = el("button", {
+      type: "button",
+      text: "CSV",
+      sayTitle: "csv.title",
+      on: { click: () => this.#keep() },
     });
-    this.grid = new Grid({
-      columns: this.#columns(),
-      keyOf: (at) => this.columns.id[at],
-      sayLabel: "processes.heading",
-    });
+    this.grid = new Grid({ columns, keyOf: (at) => this.columns.id[at], sayLabel: "processes.heading" });
     this.none = placeholder("processes.loading");
     this.append(
       el(
@@ -69,12 +74,11 @@ export class Processes extends HTMLElement {
           "div",
           { class: "panel-head" },
           el("h2", { id: "processes-heading", say: "processes.heading" }),
+          modes(),
           this.shown,
-          this.which,
-          el("div", { class: "tools" }, this.find, this.ended),
+          el("div", { class: "tools" }, this.find, this.ended, this.chooser.element, keep),
         ),
         el("div", { class: "grid-place" }, this.grid.element, this.none.element),
-        el("memtap-process"),
       ),
     );
     this.grid.addEventListener("choose", ({ detail: at }) => this.#choose(String(this.columns.id[at])));
@@ -82,64 +86,11 @@ export class Processes extends HTMLElement {
     this.grid.addEventListener("sort", ({ detail }) => this.#sort(detail));
   }
 
-  /** A row is its index in the columns. */
-  #columns() {
-    const of = (key) => (at) => this.columns[key][at];
-    const calls = (at) => this.columns.requests[at] + this.columns.releases[at];
-    /** What shows a sum of calls; what is only a quotient of such sums is not marked. */
-    const sum = (show) => (cell, at) => {
-      show(cell, at);
-      cell.classList.toggle("inexact", !this.columns.exact[at]);
-      if (!this.columns.exact[at]) mark(cell);
-    };
-    const bytes = (key) => sum((cell, at) => text(cell, megabytes(of(key)(at)), exactBytes(of(key)(at))));
-    const held = (key) => (cell, at) => {
-      const value = of(key)(at);
-      text(cell, megabytesIfKnown(value), value === null ? "" : exactBytes(value));
-    };
-    const column = (key, width, show, more = {}) => ({
-      key,
-      width,
-      show,
-      say: `processes.${key}`,
-      sayTitle: `processes.${key}-title`,
-      sortable: true,
-      end: true,
-      ...more,
-    });
-    return [
-      column("pid", 6.8, (cell, at) => text(cell, String(of("pid")(at)))),
-      column("process_name", 9.6, (cell, at) => name(cell, of("process_name")(at)), { grow: 3, end: false }),
-      column("balance", 10.6, bytes("balance"), { grow: 2 }),
-      column("vm", 10.8, held("vm"), { grow: 2 }),
-      column("resident", 9.2, held("resident"), { grow: 2 }),
-      column("percentage", 7.6, (cell, at) => ofMemory(cell, of("percentage")(at)), { grow: 1 }),
-      column("requested", 10.4, bytes("requested"), { grow: 2 }),
-      column("released", 10.4, bytes("released"), { grow: 2 }),
-      column("share", 6.8, (cell, at) => barred(cell, of("share")(at), this.mostShare), { grow: 1 }),
-      column(
-        "calls",
-        7,
-        sum((cell, at) =>
-          text(
-            cell,
-            count(calls(at)),
-            t("processes.kinds", {
-              requests: count(of("requests")(at)),
-              releases: count(of("releases")(at)),
-            }),
-          ),
-        ),
-        { grow: 1 },
-      ),
-      column("failed", 6.6, sum((cell, at) => failed(cell, of("failed")(at))), { grow: 1 }),
-      column("last_us", 8.8, (cell, at) => text(cell, moment(of("last_us")(at)), fullTime(of("last_us")(at))), {
-        grow: 1,
-      }),
-    ];
-  }
-
   #update() {
+    this.hidden = view.get("mode") !== "table";
+    this.classList.toggle("wide", feed.knowsResults);
+    if (this.hidden) return;
+    placeCard(this.firstChild);
     if (this.find.value !== view.get("find")) this.find.value = view.get("find");
     this.find.placeholder = t("processes.find");
     this.ended.value = view.get("ended");
@@ -149,29 +100,47 @@ export class Processes extends HTMLElement {
     if (!value) {
       this.none.show(error ? "processes.unreadable" : "processes.loading");
       setText(this.shown, "");
+      this.rows = [];
       return this.grid.show(0, () => null);
     }
     this.columns = value.columns;
-    this.#leaveOutUnknown();
-    const rows = order(this.columns, { key, descending: descending === "-", find: view.get("find") });
+    this.#leaveOut();
+    this.rows = order(this.columns, { key, descending: descending === "-", find: view.get("find") });
     this.mostShare = this.columns.share.reduce((most, share) => Math.max(most, share), 0);
-    this.grid.show(rows.length, (index) => rows[index]);
+    this.grid.show(this.rows.length, (index) => this.rows[index]);
     this.grid.choose(Number(view.get("process")) || null);
-    this.none.show(rows.length ? null : this.columns.id.length ? "processes.none-found" : "processes.none");
-    const all = count(this.columns.id.length);
-    setText(
-      this.shown,
-      view.get("find")
-        ? t("processes.some", { shown: count(rows.length), all })
-        : t("processes.all", { all }),
+    this.none.show(
+      this.rows.length ? null : this.columns.id.length ? "processes.none-found" : "processes.none",
     );
+    setText(this.shown, this.#summary());
   }
 
-  #leaveOutUnknown() {
+  /** How many of how many, and of which time the sums are. */
+  #summary() {
+    const all = count(this.columns.id.length);
+    const found = view.get("find")
+      ? t("processes.some", { shown: count(this.rows.length), all })
+      : t("processes.all", { all });
+    return chosenWindow() ? t("processes.of-window", { found, window: windowText() }) : found;
+  }
+
+  /** Columns that were not chosen, or that no tap has filled. */
+  #leaveOut() {
     const unknown = SAID_BY_SOME.filter((key) => this.columns[key].every((said) => said === null));
-    this.grid.hide(unknown);
-    this.which.hidden = unknown.includes("vm");
-    this.classList.toggle("wide", !this.which.hidden);
+    const wanted = this.#wanted().filter((key) => !unknown.includes(key));
+    this.grid.hide(this.keys.filter((key) => !wanted.includes(key)));
+    this.chooser.tell(wanted, unknown);
+  }
+
+  #wanted() {
+    const chosen = view.get("columns").split(",");
+    const known = this.keys.filter((key) => chosen.includes(key));
+    return known.length ? known : USUAL;
+  }
+
+  #chooseColumns(keys) {
+    const usual = !keys?.length || keys.join() === USUAL.join();
+    view.set({ columns: usual ? "" : keys.join() });
   }
 
   #choose(id) {
@@ -179,34 +148,22 @@ export class Processes extends HTMLElement {
   }
 
   #sort(key) {
-    const most = `-${key}`;
-    const numbers = key !== "process_name" && key !== "pid";
-    const first = numbers ? most : key;
-    view.set({ sort: view.get("sort") === first ? (numbers ? key : most) : first });
+    const first = LOWEST_FIRST.includes(key) ? key : `-${key}`;
+    const second = LOWEST_FIRST.includes(key) ? `-${key}` : key;
+    view.set({ sort: view.get("sort") === first ? second : first });
     this.grid.toTop();
   }
-}
 
-function name(cell, shown) {
-  text(cell, shown || t("processes.no-name"), shown);
-  cell.classList.toggle("without-name", !shown);
-}
-
-/** Null where nobody knows the machine's memory: a recording's. */
-function ofMemory(cell, value) {
-  if (value === null) text(cell, "–", t("processes.unknown-memory"));
-  else text(cell, percent(value, Math.abs(value) < WHOLE_FROM ? 2 : 0), "");
-}
-
-/** Null where no tap said what came of its calls. */
-function failed(cell, value) {
-  text(cell, value === null ? "" : count(value));
-  cell.classList.toggle("some", value > 0);
-}
-
-/** A share with a bar below it, as long as it is of the biggest. */
-function barred(cell, value, most) {
-  cell.classList.add("barred");
-  text(cell, share(value));
-  cell.style.setProperty("--part", String(value > most * HAIR ? value / most : 0));
+  /** What is shown, to the byte. */
+  #keep() {
+    if (!feed.status || !this.columns) return;
+    const keys = this.grid.shownKeys;
+    const head = keys.map((key) => (BYTES.includes(key) ? `${key}_bytes` : key.replace(/_us$/, "")));
+    const cell = (key, at) => {
+      if (key === "calls") return this.columns.requests[at] + this.columns.releases[at];
+      return TIMES.includes(key) ? isoTime(this.columns[key][at]) : this.columns[key][at];
+    };
+    const rows = this.rows.map((at) => keys.map((key) => cell(key, at)));
+    download(fileName("processes"), csv(head, rows));
+  }
 }

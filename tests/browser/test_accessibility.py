@@ -1,0 +1,140 @@
+"""WCAG 2.2 AA as axe-core sees it: in every state, theme and language, and with the keyboard alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from .accessibility import violations
+from .conftest import Open, Start
+from .dashboard import Dashboard
+from .product import Product, ingest, started
+from .wide_trace import wide_trace
+
+LINES = 6_000  # of the recording
+THEMES = ("light", "dark")
+LANGUAGES = ("en", "es")
+
+
+@pytest.fixture(scope="module")
+def wide_served(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    path = tmp_path_factory.mktemp("wide") / "wide.log"
+    path.write_bytes(wide_trace(b"".join(recording.read_bytes().splitlines(keepends=True)[:LINES])))
+    with started("serve", "--store", ingest(path, tmp_path_factory.mktemp("store"))) as product:
+        yield product
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_no_state_of_the_page_breaks_a_rule(
+    theme: str, language: str, wide_served: Product, open_dashboard: Open
+) -> None:
+    """One page walked through its states: a new one for each would cost minutes."""
+    dashboard = open_dashboard(wide_served, query=f"ended=all&lang={language}", color_scheme=theme)
+    page = dashboard.page
+    dashboard.processes.rows.first.wait_for()
+    dashboard.calls.rows.first.wait_for()
+    page.locator(".legend li").first.wait_for()
+    found = {"usual": violations(page)}
+
+    page.locator("[data-value=treemap]").click()
+    page.locator(".tile").first.wait_for()
+    found["treemap"] = violations(page, "memtap-shares")
+
+    dashboard.processes.rows.nth(1).click()
+    page.locator(".kinds-bar").wait_for()
+    found["process"] = violations(page)
+
+    page.locator(".choose-columns").click()
+    found["columns"] = violations(page)
+    page.keyboard.press("Escape")
+    page.locator("memtap-timeline .popover button").first.click()
+    found["times"] = violations(page)
+    page.locator(".times button").click()
+    page.locator(".window-bar .window").wait_for()
+    found["window"] = violations(page, "memtap-timeline")
+
+    page.locator("memtap-processes [data-mode=compare]").click()
+    page.locator("memtap-compare .placeholder, memtap-compare .grid-body .grid-row").first.wait_for()
+    found["compare"] = violations(page)
+
+    page.locator(".chip button").last.click()
+    page.locator("memtap-losses dialog").wait_for()
+    found["losses"] = violations(page)
+    page.keyboard.press("Escape")
+    page.locator("memtap-notes summary").click()
+    found["notes"] = violations(page, "memtap-notes")
+    assert {state: lines for state, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_small_page_breaks_no_rule(theme: str, wide_served: Product, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(
+        wide_served, query="ended=all&mode=compare", color_scheme=theme, viewport={"width": 360, "height": 740}
+    )
+    page = dashboard.page
+    page.locator("memtap-compare .grid-body .grid-row").first.wait_for()
+    page.locator(".legend li").first.wait_for()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_an_empty_and_a_disconnected_page_break_no_rule(
+    theme: str, tmp_path: Path, start: Start, open_dashboard: Open
+) -> None:
+    trace = tmp_path / "empty.log"
+    trace.write_bytes(b"")
+    product = start("serve", "--store", ingest(trace, tmp_path))
+    dashboard = open_dashboard(product, color_scheme=theme)
+    expect(dashboard.page.get_by_role("heading", name="This store holds no calls.")).to_be_visible()
+    assert violations(dashboard.page) == []
+    product.stop()
+    expect(dashboard.banner("lost")).to_be_visible()
+    assert violations(dashboard.page) == []
+    dashboard.errors = [error for error in dashboard.errors if "Failed to load resource" not in error]
+
+
+def test_a_window_is_chosen_and_left_by_keyboard(wide_served: Product, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(wide_served, query="ended=all")
+    page = dashboard.page
+    dashboard.processes.rows.first.wait_for()
+    page.get_by_role("group", name="Time line", exact=True).focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(page).to_have_url(re.compile(r"from=\d+&to=\d+|to=\d+.*from=\d+"))
+    expect(page.locator(".window-bar .window")).to_contain_text("Window: ")
+    page.keyboard.press("Escape")
+    expect(page).not_to_have_url(re.compile(r"from="))
+    expect(page.locator(".window-bar .hint")).to_be_visible()
+
+
+def test_the_focus_is_never_lost_and_always_seen(wide_served: Product, open_dashboard: Open) -> None:
+    """From the address to the end with Tab alone: each stop is in sight and drawn around."""
+    dashboard: Dashboard = open_dashboard(wide_served, query="ended=all")
+    page = dashboard.page
+    dashboard.processes.rows.first.wait_for()
+    stops = 0
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            """() => {
+              const element = document.activeElement;
+              if (element === document.body) return null;
+              const { top, bottom, left, right } = element.getBoundingClientRect();
+              const style = getComputedStyle(element);
+              const grid = element.matches(".grid");
+              return {
+                what: element.outerHTML.slice(0, 80),
+                inSight: bottom > 0 && top < innerHeight && right > 0 && left < innerWidth,
+                drawn: grid || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0),
+              };
+            }"""
+        )
+        if stop is None:
+            break
+        stops += 1
+        assert stop["inSight"] and stop["drawn"], stop["what"]
+    assert 30 < stops < 120
