@@ -7,31 +7,36 @@ apostrophe itself: take one away from any text cell that has it, and the text is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: full width
 _QUOTED = frozenset('",\r\n')
 
 
-def cell(value: object) -> str:
-    """None is empty; a number never looks like a formula."""
+def guarded(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def cell(value: object, *, guard: bool = True) -> str:
+    """None is empty, and no text is `""`; a number never looks like a formula."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str):
         return str(value)
-    guarded = f"'{value}" if value.startswith(_FORMULA) else value
-    if _QUOTED.isdisjoint(guarded):
-        return guarded
-    return '"' + guarded.replace('"', '""') + '"'
+    text = guarded(value) if guard else value
+    if text and _QUOTED.isdisjoint(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
-def lines(rows: Iterable[Iterable[object]]) -> str:
-    return "".join(",".join(map(cell, row)) + "\r\n" for row in rows)
+def lines(rows: Iterable[Iterable[object]], *, guard: bool = True, end: str = "\r\n") -> str:
+    return "".join(",".join([cell(value, guard=guard) for value in row]) + end for row in rows)
 
 
-def table(columns: dict[str, Sequence[object]], *, header: bool = True) -> str:
+def table(columns: Mapping[str, Sequence[object]], *, header: bool = True) -> str:
     """Columns of one length as CSV text."""
-    head = ",".join(map(cell, columns)) + "\r\n" if header else ""
+    head = lines([columns]) if header else ""
     return head + lines(zip(*columns.values(), strict=True))

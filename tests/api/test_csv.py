@@ -58,7 +58,7 @@ def test_cells_of_every_sort():
         "false",
         str(2**80),
         "0.5",
-        "",
+        '""',
         "plain",
     ]
 

@@ -12,10 +12,10 @@ class DuckDBReader(SqlReader):
     """Reads while the writer writes: each question sees the store as of one moment."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             return connection.execute(sql, list(values)).fetchall()
 
     def close(self) -> None:

@@ -24,6 +24,10 @@ class MySQLReader(SqlReader):
         self._idle: list[Session] = []
         self._kept = KEPT_SESSIONS  # 0 once closed
 
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """All rows of a statement, `?` standing for the values."""
+        return self._rows(sql, values)
+
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         with self._session() as session:
             try:
