@@ -111,7 +111,7 @@ class Live:
         if not spool:
             return SpoolStatus()
         state = spool.state
-        if state == "spooling" and not self._loader.store_error:
+        if state == "spooling" and not self._loader.stalled:
             state = "draining"
         return SpoolStatus(
             state=state,

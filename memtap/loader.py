@@ -12,11 +12,12 @@ from threading import Condition, Thread
 from memtap.errors import StoreAway, StoreError
 from memtap.native import Batch
 from memtap.spool import Damage, Delivery, End, Ended, Entry, Spool
-from memtap.spool.record import span_us
+from memtap.spool.record import no_events, span_us
 from memtap.stores.contract import Cursor, Host, Loss, SealedBatch, Stream, Writer
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 1.5  # a store that is back is noticed within two seconds
+STALLED_S = 2.0  # a batch that takes longer is told of
 SPOOL_AFTER_S = 0.5  # a batch waits so long in memory; then it is put on disk
 UNNAMED = Stream("", "", Host("", "", 0, 0))  # of a loader without a spool
 
@@ -110,6 +111,8 @@ class Loader(Thread):
         self._wrote = False  # something of this stream to the spool
         self.dropped = 0  # calls for which there was no room
         self.store_s = 0.0  # how long the latest batch took
+        self.rows_per_s = 0.0  # in the latest batch of more than a few calls; 0: there was none
+        self._busy_since = 0.0  # monotonic; 0: the store owes no answer
         self._lost: Counter[str] = Counter()
         self.store_error = ""
         self.failure: StoreError | None = None
@@ -133,6 +136,12 @@ class Loader(Thread):
     def owes(self) -> bool:
         """Whether batches were dropped and no later one has told of it yet."""
         return self._owed is not None
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the store takes nothing now: it is away, or has not answered for long."""
+        since = self._busy_since
+        return bool(self.store_error) or bool(since and time.monotonic() - since > STALLED_S)
 
     @property
     def queued(self) -> int:
@@ -183,7 +192,8 @@ class Loader(Thread):
             cause, detail = "store", f"the store is away and {self._most_rows:,} calls wait already"
             if spool := self._spool:
                 cause = "spool"
-                detail = f"the store is away, and {spool.error or f'the spool has its {spool.limit:,} bytes'}"
+                full = f"the spool has its {spool.limit:,} bytes" if spool.full else "more comes than the disk takes"
+                detail = f"the store is away, and {spool.error or full}"
             loss = Loss(time_us, cause, events, f"{detail}: dropped {since_us} to {time_us} us", since_us=since_us)
             draft = replace(draft, losses=(*draft.losses, loss))
             self._lost[cause] += events
@@ -258,6 +268,8 @@ class Loader(Thread):
         begun = time.monotonic()
         self._delivery.own(item)
         self.store_s = time.monotonic() - begun
+        if isinstance(item, SealedBatch) and len(item.events) > 1000:
+            self.rows_per_s = len(item.events) / self.store_s
         with self._changed:
             self._taken(item)
 
@@ -279,6 +291,7 @@ class Loader(Thread):
         give_up = None if self._patience_s is None else time.monotonic() + self._patience_s
         while not self._abandoned:
             try:
+                self._busy_since = time.monotonic()
                 work()
             except StoreAway as error:
                 self._refused(str(error))
@@ -292,6 +305,8 @@ class Loader(Thread):
             else:
                 self.store_error = ""
                 return True
+            finally:
+                self._busy_since = 0.0
             with self._changed:
                 self._changed.wait_for(lambda: self._abandoned or (self._hurried and give_up is not None), pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -315,6 +330,7 @@ class Loader(Thread):
                 with self._changed:
                     self._taken(item)
             elif self._abandoned:
+                self._write_off(spool)
                 break
             else:
                 with self._changed:
@@ -322,6 +338,40 @@ class Loader(Thread):
         if self._wrote and spool.unread:
             spool.append(self._stream, End(self._number, self._ordinal), small=True)
         spool.sync()
+
+    def _write_off(self, spool: Spool) -> None:
+        """What waits at the end and finds no room: its counts and losses do, with its calls as one more loss."""
+        with self._changed:
+            items = [item for item, _ in self._queue]
+        batches = [item for item in items if isinstance(item, SealedBatch)]
+        calls = [span_us(batch.events) for batch in batches if len(batch.events)]
+        if not calls:
+            return
+        loss = Loss(
+            time_us=max(last for _, last in calls),
+            cause="spool",
+            events=sum(len(batch.events) for batch in batches),
+            detail="memtap ended while the store was away, and there was no room left on disk",
+            since_us=min(first for first, _ in calls),
+        )
+        for item in items:
+            if isinstance(item, Ended):
+                spool.append(self._stream, item, small=True)
+        first = batches[0]
+        told = SealedBatch(
+            number=first.number,
+            first_ordinal=first.first_ordinal,
+            offset=batches[-1].offset,
+            check=batches[-1].check,
+            events=no_events(),
+            lines=sum(batch.lines for batch in batches),
+            rejected=sum(batch.rejected for batch in batches),
+            notices=sum(batch.notices for batch in batches),
+            losses=_fewer((*(loss for batch in batches for loss in batch.losses), loss)),
+        )
+        if spool.append(self._stream, told, small=True):
+            self._wrote = True
+            self._number, self._ordinal = told.number + 1, told.first_ordinal
 
     def _next_to_spool(self, spool: Spool) -> SealedBatch | Ended | None:
         """Waits for what is to be put on disk; None: nothing any more. Keeps to the interval of fsync meanwhile."""

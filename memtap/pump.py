@@ -11,7 +11,9 @@ from memtap.loader import Draft, Loader
 from memtap.native import CALLS, Parser, Ring
 from memtap.stores.contract import Loss
 
-FILE_ROWS = 122_880  # a row group of DuckDB; 11 MB of LOAD DATA text
+FILE_ROWS = 122_880  # a row group of DuckDB; 11 MB of LOAD DATA text: more is no faster
+FILE_ROWS_LEAST = FILE_ROWS // 16
+STORE_S = 0.5  # that a batch of a file is to take: longer transactions hold up others and are longer to repeat
 LIVE_ROWS = 65_536
 LIVE_FLUSH_S = (0.5, 1.0)  # how long a live call waits before it is handed to the loader: the least, the most
 STORE_PART = 0.05  # of its time in which a store may be busy with batches before they become fewer and larger
@@ -71,6 +73,14 @@ class Pump:
         if self.loader.owes:  # what there was no room for; there is room for a batch without calls
             self.loader.submit(Draft(self.parser.seal(), 0, 0, 0))
 
+    def _rows_in_time(self) -> int:
+        """As many as the store took lately in the time that a batch is to take."""
+        wanted = self.loader.rows_per_s * STORE_S if self.loader.rows_per_s else FILE_ROWS
+        rows = FILE_ROWS
+        while rows > max(wanted, FILE_ROWS_LEAST):
+            rows //= 2
+        return rows
+
     def _interval_s(self) -> float:
         """Between two batches: the longer, the longer the store takes for one, within bounds."""
         if self._flush_s is None:
@@ -106,5 +116,7 @@ class Pump:
             losses=(*self._losses, *told),
         )
         self._losses.clear()
+        if self._flush_s is None:
+            parser.rows = self._rows_in_time()
         self._lines, self._rejected, self._notices = parser.lines, parser.rejected, parser.notices
         self.loader.submit(draft)

@@ -94,6 +94,9 @@ class Parser:
     """
 
     def __init__(self, *, rows: int = ..., scan: str = ..., header: bytes = b"", keep_ended: int = 1024) -> None: ...
+    rows: int
+    """How many calls a batch holds at most when the parser pulls from a ring; of the next batch, once changed."""
+
     @property
     def format(self) -> Literal[0, 1, 2]:
         """0 until the first line that says."""

@@ -26,7 +26,7 @@ cdef class Parser:
     """
 
     cdef Parse *parse
-    cdef size_t rows
+    cdef size_t most_rows
     cdef bint busy
     cdef uint32_t keep_ended
     cdef bint sealed       # and no call has been taken since
@@ -43,7 +43,7 @@ cdef class Parser:
             raise ValueError(f"rows {rows}: must be 1 to {1 << 30}")
         if scan not in SCANS:
             raise ValueError(f"scan {scan!r}: this processor has {', '.join(SCANS)}")
-        self.rows = rows
+        self.most_rows = rows
         self.keep_ended = keep_ended
         self.generation = next_generation()
         self.process_pids = []
@@ -69,7 +69,7 @@ cdef class Parser:
         if len(header) > HEADER_MAX or not is_header_2(line, len(header)):
             raise FormatError(f"header {header[:80]!r}: not one of format 2")
         if not columns_widen(&self.parse.columns):
-            raise MemoryError(f"parser: no memory for batches of {self.rows} calls")
+            raise MemoryError(f"parser: no memory for batches of {self.most_rows} calls")
         memcpy(self.parse.header, line, len(header))
         self.parse.header_size = <uint32_t> len(header)
         self.parse.format = 2
@@ -77,7 +77,7 @@ cdef class Parser:
 
     cdef size_t room(self) noexcept:
         """Rows of columns that have not grown."""
-        return (self.rows + 7) // 8 * 8
+        return (self.most_rows + 7) // 8 * 8
 
     cdef int enter(self) except -1:
         if self.busy:
@@ -95,6 +95,18 @@ cdef class Parser:
             text = line[:min(newline - line, 80)]
             raise FormatError(f"header {text!r}: not a format that this memtap reads; it reads 1 and 2")
         return 0
+
+    @property
+    def rows(self):
+        """How many calls a batch holds at most when the parser pulls from a ring."""
+        return self.most_rows
+
+    @rows.setter
+    def rows(self, size_t rows):
+        """From the next batch on."""
+        if not 1 <= rows <= 1 << 30:
+            raise ValueError(f"rows {rows}: must be 1 to {1 << 30}")
+        self.most_rows = rows
 
     @property
     def format(self):
@@ -295,7 +307,7 @@ cdef class Parser:
             if seconds_room(&self.parse.seconds):
                 batch.seconds_in = <Second *> malloc((self.parse.seconds.count + 1) * sizeof(Second))
             if batch.seconds_in == NULL or not columns_hand_out(&self.parse.columns, &batch.columns, self.room()):
-                raise MemoryError(f"parser: no memory for the next {self.rows} calls; what was taken is kept")
+                raise MemoryError(f"parser: no memory for the next {self.most_rows} calls; what was taken is kept")
             batch.second_count = seconds_hand_out(&self.parse.seconds, batch.seconds_in)
             ledger_fold(ledger)
             ledger.batches += 1

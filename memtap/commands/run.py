@@ -173,11 +173,12 @@ def _greet(tap: Tap, url: str, runs_as: str, spooled: int, *, with_server: bool)
 def _watch(tap: Tap, status: Callable[[], Status], page: Page, stopping: Event) -> None:
     """Tells the terminal of what changes, until stopped. Raises MemtapError where memtap cannot go on."""
     before = Status(TapStatus(message=tap.message))  # as it was greeted: the tap may have failed since
+    spool_news = _SpoolNews()
     while not stopping.wait(LOOK_S):
         if page.server.join(0):
             raise MemtapError("the HTTP server has ended by itself; what was read is stored")
         now = status()
-        for line in _news(before, now):
+        for line in (*_news(before, now), *spool_news.of(before.spool, now.spool)):
             _say(line)
         before = now
 
@@ -190,27 +191,37 @@ def _news(before: Status, now: Status) -> Iterator[str]:
     if now.pipeline.store_error != before.pipeline.store_error:
         yield f"store: {now.pipeline.store_error or 'answers again'}"
 
-    yield from _spool_news(before.spool, now.spool)
     if now.retention.error and now.retention.error != before.retention.error:
         yield now.retention.error
 
 
-def _spool_news(before: SpoolStatus, now: SpoolStatus) -> Iterator[str]:
-    if now.state != before.state:
-        if now.state == "empty" and before.batches >= WORTH_TELLING:
+class _SpoolNews:
+    """What the terminal is told of the spool: no word where it is in use for a moment only."""
+
+    def __init__(self) -> None:
+        self._told = False  # of what waits, and not yet that it is stored
+
+    def of(self, before: SpoolStatus, now: SpoolStatus) -> Iterator[str]:
+        waits = f"{now.batches:,} batches ({now.bytes / 1e6:,.1f} MB)"
+        if now.state == "empty" and self._told:
+            self._told = False
             yield "spool: empty again, all of it is stored"
-        elif now.state == "spooling" and before.state in ("empty", "draining"):
-            yield f"spool: what the store does not take waits in {now.path}"
-        elif now.state == "draining" and now.batches >= WORTH_TELLING:
-            yield f"spool: {now.batches:,} batches ({now.bytes / 1e6:,.1f} MB) on their way into the store"
-        elif now.state == "full":
-            yield f"spool: full with {now.bytes:,} bytes; what comes waits in memory, then it is dropped and counted"
-        elif now.state == "failing":
-            yield f"{now.error}; what comes waits in memory, then it is dropped and counted"
-    if now.damaged > before.damaged:
-        yield f"spool: damaged in {now.damaged - before.damaged} places; what is lost is counted, the rest is stored"
-    if now.dropped and not before.dropped:
-        yield "spool: no room left, calls are dropped and counted as lost"
+        elif now.state == "spooling" and not self._told:
+            self._told = True
+            yield f"spool: the store takes nothing now; what comes waits in {now.path}"
+        elif now.state == "draining" and before.state != "draining" and now.batches >= WORTH_TELLING:
+            self._told = True
+            yield f"spool: {waits} on their way into the store"
+        elif now.state == "full" and before.state != "full":
+            self._told = True
+            yield f"spool: full with {waits}; what comes waits in memory, and is dropped and counted when that is full"
+        elif now.error and not before.error:
+            self._told = True
+            yield f"{now.error}; what comes waits in memory, and is dropped and counted when that is full"
+        if now.damaged > before.damaged:
+            yield f"spool: damaged in {now.damaged - before.damaged} places; what is lost is counted, the rest stored"
+        if now.dropped and not before.dropped:
+            yield "spool: no room left, calls are dropped and counted as lost"
 
 
 def _say(line: str) -> None:
