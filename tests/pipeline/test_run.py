@@ -65,6 +65,20 @@ def test_what_ended_while_nobody_watched_has_ended(tmp_path: Path) -> None:
         run.stop()
 
 
+def test_the_time_between_two_runs_is_a_gap(tmp_path: Path) -> None:
+    store = f"duckdb://{tmp_path}/store.duckdb"
+    for _ in range(2):
+        with running("--tap", "bpftrace", "--store", store) as run:
+            run.wait_for("api/v1/status", lambda status: status["pipeline"]["stored"])
+            run.stop()
+    (gap,) = query(store, "SELECT since_us, time_us, events, stream_no FROM losses WHERE cause = 'tap'")
+    ends = query(store, "SELECT last_us FROM streams WHERE stream_no = 1")
+    begins = query(store, "SELECT min(e.time_us) FROM events e WHERE e.id >> 40 = 2 AND e.call <> 10")
+    assert gap[2:] == (0, 2)
+    assert ends[0][0] == gap[0] < gap[1]
+    assert gap[1] <= begins[0][0] + 5_000_000, "until the tap's first lines"
+
+
 def test_a_tap_that_is_killed_is_started_again_and_the_gap_is_shown(tmp_path: Path) -> None:
     with running("--tap", "bpftrace", "--store", f"duckdb://{tmp_path}/store.duckdb") as run:
         run.wait_for("api/v1/status", lambda status: status["pipeline"]["lines"])
@@ -124,29 +138,41 @@ def test_what_cannot_work_is_one_line_and_a_status(
     assert says in done.stderr
 
 
-def test_a_store_that_hangs_does_not_keep_it_and_what_is_lost_is_said(mysql_url: str) -> None:
+def test_a_store_that_hangs_does_not_keep_it_and_what_it_did_not_take_is_stored_by_the_next(
+    mysql_url: str, tmp_path: Path
+) -> None:
     subprocess.run([*MEMTAP, "init", "--store", mysql_url], check=True, capture_output=True)
     parts = urlsplit(mysql_url)
     other = MySQLdb.connect(
         unix_socket=parse_qs(parts.query)["unix_socket"][0], user=parts.username, database=parts.path[1:]
     )
-    command = [*MEMTAP, "run", "--tap", "replay", "--port", "0", "--store", mysql_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        assert run.stdout
-        assert run.stdout.readline().startswith("http://")
-        other.query("LOCK TABLES events WRITE, processes WRITE")
-        time.sleep(2)  # until a batch hangs
-        players = [
-            int(pid) for file in Path(f"/proc/{run.pid}/task").glob("*/children") for pid in file.read_text().split()
-        ]
-        run.send_signal(signal.SIGTERM)
-        _, said = run.communicate(timeout=60)
-    other.close()
-    assert run.returncode == 1
-    assert "the store did not take the last " in said.splitlines()[-1]
+    spool = tmp_path / "spool"
+    arguments = ["--tap", "replay", "--store", mysql_url, "--spool", str(spool)]
+    with running(*arguments) as run:
+        run.wait_for("api/v1/status", lambda status: status["pipeline"]["stored"] > 100)
+        other.query("LOCK TABLES events WRITE, processes WRITE, batches WRITE, streams WRITE")
+        run.wait_for("api/v1/status", lambda status: status["spool"]["batches"] > 3)
+        players = run.children()
+        status, said = run.stop(signal.SIGTERM)
+    assert status == 0
+    assert f"batches: they wait in {spool} for the next memtap run" in said.splitlines()[-1]
     assert "Traceback" not in said
     assert players
-    assert not any(Path(f"/proc/{pid}").exists() for pid in players)
+    wait_until_gone(players)
+    other.close()
+    assert list(spool.iterdir())
+    with running(*arguments) as run:
+        run.wait_for("api/v1/status", lambda status: status["pipeline"]["stored"] > 100)
+        status, said = run.stop()
+    assert status == 0
+    assert "batches of an earlier memtap go into the store first" in said
+    assert not spool.exists()
+    assert query(mysql_url, "SELECT count(*) FROM losses") == [(0,)]
+    ((_, first, last, count), _) = query(
+        mysql_url, "SELECT id >> 40, min(id), max(id), count(*) FROM events GROUP BY 1 ORDER BY 1"
+    )
+    assert last - first + 1 == count, "each call of the first run, once"
+    assert query(mysql_url, "SELECT sum(stored) FROM streams WHERE stream_no = 1") == [(count,)]
 
 
 def test_a_file_of_an_unknown_format_is_said_in_one_line(tmp_path: Path) -> None:
