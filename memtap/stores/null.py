@@ -111,7 +111,7 @@ class NullReader:
 
     def history(
         self, process_id: int | None, from_us: int, to_us: int, *, step: int = 1
-    ) -> list[tuple[int, int, int, int, int]]:
+    ) -> list[tuple[int, int, int, int, int, int]]:
         del process_id, from_us, to_us, step
         return []
 

@@ -19,6 +19,7 @@ from memtap.stores.contract import (
     Totals,
     is_known_boot,
 )
+from memtap.stores.tiers import TIERS, Piece, pieces, tiers_of_step
 
 Row = tuple[Any, ...]
 GREATEST = 2**64 - 1
@@ -40,13 +41,9 @@ _PROCESS = (
 # A process is known from the batch that names it first; it has been seen once one of its calls is stored.
 _SEEN = "p.last_us >= p.first_us"
 
-_WINDOW = (
-    f"SELECT {_process_columns('w')}"  # noqa: S608
-    " FROM (SELECT process_id, SUM(requested) AS requested, SUM(released) AS released,"
-    " SUM(requests) AS requests, SUM(releases) AS releases, SUM(failed) AS failed"
-    " FROM rollup_1s WHERE second >= ? AND second < ? GROUP BY process_id) w"
-    " JOIN processes p ON p.id = w.process_id JOIN hosts h ON h.id = p.host_id JOIN names n ON n.id = p.name_id"
-    " ORDER BY w.requested DESC, p.id"
+_SUMS = (
+    "SUM(requested) AS requested, SUM(released) AS released, SUM(requests) AS requests, SUM(releases) AS releases,"
+    " SUM(failed) AS failed"
 )
 
 _TOTALS = (
@@ -69,6 +66,9 @@ _LOST_SECONDS = (
 
 class SqlReader(ABC):
     """A `Reader` over the tables; `_rows` is the only way to the database."""
+
+    _tiers: tuple[int, ...] = (1,)  # that the schema has, ascending
+    _calls = "events"  # what has a column for all that is known of a call
 
     @abstractmethod
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
@@ -101,30 +101,74 @@ class SqlReader(ABC):
         return _process(rows[0]) if rows else None
 
     def window(self, from_us: int, to_us: int) -> list[ProcessRow]:
-        return [_process(row) for row in self._rows(_WINDOW, _seconds(from_us, to_us))]
+        found = self._pieces(from_us, to_us)
+        if not found:
+            return []
+        table, values = self._rollup(found, None)
+        rows = self._rows(
+            f"SELECT {_process_columns('w')} FROM (SELECT process_id, {_SUMS} FROM {table} GROUP BY process_id) w"  # noqa: S608
+            " JOIN processes p ON p.id = w.process_id JOIN hosts h ON h.id = p.host_id JOIN names n ON n.id = p.name_id"
+            " ORDER BY w.requested DESC, p.id",
+            values,
+        )
+        return [_process(row) for row in rows]
 
     def history(
         self, process_id: int | None, from_us: int, to_us: int, *, step: int = 1
-    ) -> list[tuple[int, int, int, int, int]]:
-        _check_step(step)
-        one = "" if process_id is None else " AND process_id = ?"
+    ) -> list[tuple[int, int, int, int, int, int]]:
+        found = self._pieces(from_us, to_us, step)
+        if not found:
+            return []
+        table, values = self._rollup(found, process_id)
         rows = self._rows(
-            f"SELECT second - MOD(second, {step}) AS begun, SUM(requested), SUM(released), SUM(requests), SUM(releases)"  # noqa: S608
-            f" FROM rollup_1s WHERE second >= ? AND second < ?{one} GROUP BY begun ORDER BY begun",
-            (*_seconds(from_us, to_us), *(() if process_id is None else (process_id,))),
+            f"SELECT second - MOD(second, {step}) AS begun, {_SUMS} FROM {table} GROUP BY begun ORDER BY begun",  # noqa: S608
+            values,
         )
-        return [(int(s), int(got), int(gave), int(asks), int(frees)) for s, got, gave, asks, frees in rows]
+        return [tuple(map(int, row)) for row in rows]  # type: ignore[misc]
 
     def held(
         self, process_id: int, from_us: int, to_us: int, *, step: int = 1
     ) -> list[tuple[int, int | None, int | None]]:
-        _check_step(step)
+        found = self._pieces(from_us, to_us, step)
+        if not found:
+            return []
+        table, values = self._rollup(found, process_id)
         rows = self._rows(
-            "SELECT second, vm, resident FROM rollup_1s"
-            " WHERE second >= ? AND second < ? AND process_id = ? ORDER BY second",
-            (*_seconds(from_us, to_us), process_id),
+            f"SELECT second - MOD(second, {step}) AS begun, vm, resident FROM {table}"  # noqa: S608
+            " ORDER BY COALESCE(held_us, 0), source, position",
+            values,
         )
-        return list({second - second % step: (second - second % step, *said) for second, *said in rows}.values())
+        latest: dict[int, tuple[int, int | None, int | None]] = {}
+        for begun, vm, resident in rows:
+            _, vm_before, resident_before = latest.get(begun, (begun, None, None))
+            latest[begun] = (begun, vm_before if vm is None else vm, resident_before if resident is None else resident)
+        return [latest[begun] for begun in sorted(latest)]
+
+    def _pieces(self, from_us: int, to_us: int, step: int = 3600) -> list[Piece]:
+        """Where to read a window, as one sum unless in steps."""
+        if step < 1:
+            raise ValueError(f"a step of {step} seconds: a step is 1 second or more")
+        first, last = _seconds(from_us, to_us)
+        horizons = self._horizons()
+        return pieces(first, last, tiers_of_step(step, self._tiers, first, horizons), horizons)
+
+    def _horizons(self) -> dict[int, int]:
+        """Of each tier from which second on it is kept, 0 where absent; a multiple of the next coarser tier's step."""
+        return {}
+
+    def _rollup(self, found: Sequence[Piece], process_id: int | None) -> tuple[str, list[object]]:
+        """The pieces' rows as a table expression, of one process or all: process_id, second, the sums, vm, resident,
+        held_us, and `source` and `position`, which tell the later one of two rows with the same `held_us`. There may
+        be several rows of one process and step."""
+        parts, values = [], list[object]()
+        for piece in found:
+            part = f"SELECT *, 0 AS source, 0 AS position FROM {TIERS[piece.tier]} WHERE second >= ? AND second < ?"  # noqa: S608
+            values += [piece.first, piece.last]
+            if process_id is not None:
+                part += " AND process_id = ?"
+                values.append(process_id)
+            parts.append(part)
+        return f"({' UNION ALL '.join(parts)}) r", values
 
     def seconds(self, from_us: int, to_us: int) -> list[SecondAccount]:
         bounds = _seconds(from_us, to_us)
@@ -185,11 +229,11 @@ class SqlReader(ABC):
         if before is not None:
             time_us, number = _clipped(before)
             conditions.add("(e.time_us < ? OR (e.time_us = ? AND e.id < ?))", time_us, time_us, number)
-            conditions.seconds.add_most("second", time_us // 1_000_000)
+            conditions.narrow(last_s=time_us // 1_000_000)
         if after is not None:
             time_us, number = _clipped(after)
             conditions.add("(e.time_us > ? OR (e.time_us = ? AND e.id > ?))", time_us, time_us, number)
-            conditions.seconds.add_least("second", time_us // 1_000_000)
+            conditions.narrow(first_s=time_us // 1_000_000)
         return list(map(_call, self._page(conditions, limit)))
 
     def _page(self, conditions: Conditions, limit: int) -> list[Row]:
@@ -198,7 +242,7 @@ class SqlReader(ABC):
         return self._rows(
             "SELECT e.id, e.time_us, e.process_id, p.pid, n.comm, e.call, e.length, e.freed, e.errno, e.kind, e.vm"  # noqa: S608
             " FROM (SELECT e.id, e.time_us, e.process_id, e.name_id, e.call, e.length, e.freed, e.errno, e.kind, e.vm"
-            f" FROM events e WHERE {conditions.sql} ORDER BY e.time_us DESC, e.id DESC LIMIT ?) e"
+            f" FROM {self._calls} e WHERE {conditions.sql} ORDER BY e.time_us DESC, e.id DESC LIMIT ?) e"
             " JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id"
             " ORDER BY e.time_us DESC, e.id DESC",
             (*conditions.values, limit),
@@ -212,7 +256,7 @@ class SqlReader(ABC):
             if not processes:
                 return None
             out.add(f"e.process_id IN ({_marks(processes)})", *processes)
-            out.seconds.add(f"process_id IN ({_marks(processes)})", *processes)
+            out.rollup.add(f"process_id IN ({_marks(processes)})", *processes)
             out.rare = True
         if where.name is not None:
             names = self._rows("SELECT id FROM names WHERE comm = ?", (where.name,))
@@ -225,14 +269,14 @@ class SqlReader(ABC):
             out.add("e.call = ?", CALLS.index(where.call))
         if where.failed:
             out.add("e.errno > 0")
-            out.seconds.add("failed > 0")
+            out.rollup.add("failed > 0")
             out.rare = True
         elif where.failed is not None:
             out.add("COALESCE(e.errno, 0) = 0")
         if where.errno is not None:
             out.add("e.errno = ?", where.errno)
             if where.errno:
-                out.seconds.add("failed > 0")
+                out.rollup.add("failed > 0")
                 out.rare = True
         if where.kind is not None:
             if where.kind not in KINDS:
@@ -302,7 +346,8 @@ class Conditions(Where):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds = Where()  # what rollup_1s says of the seconds with such calls
+        self.rollup = Where()  # what the rollups say of steps with such calls
+        self.first_s, self.last_s = 0, GREATEST // 1_000_000  # the seconds in which they are, both included
         self.rare = False  # such calls are few among all, so that it is worth asking first
 
     def copy(self) -> Conditions:
@@ -310,15 +355,27 @@ class Conditions(Where):
         twin.values, twin._parts = list(self.values), list(self._parts)
         return twin
 
+    def narrow(self, *, first_s: int = 0, last_s: int = GREATEST) -> None:
+        self.first_s, self.last_s = max(self.first_s, first_s), min(self.last_s, last_s)
+
+    @property
+    def seconds(self) -> Where:
+        """What rollup_1s says of the seconds with such calls."""
+        out = Where()
+        out.values, out._parts = list(self.rollup.values), list(self.rollup._parts)
+        out.add_least("second", self.first_s)
+        out.add_most("second", self.last_s)
+        return out
+
     def add_first(self, time_us: int) -> None:
         """Not before this time."""
         self.add_least("e.time_us", time_us)
-        self.seconds.add_least("second", time_us // 1_000_000)
+        self.narrow(first_s=time_us // 1_000_000)
 
     def add_last(self, time_us: int) -> None:
         """Not after this time."""
         self.add_most("e.time_us", time_us)
-        self.seconds.add_most("second", time_us // 1_000_000)
+        self.narrow(last_s=time_us // 1_000_000)
 
 
 def _process(row: Row) -> ProcessRow:
@@ -361,11 +418,6 @@ def _call(row: Row) -> CallRow:
         None if kind is None else KINDS[kind],
         vm,
     )
-
-
-def _check_step(step: int) -> None:
-    if step < 1:
-        raise ValueError(f"a step of {step} seconds: a step is 1 second or more")
 
 
 def _seconds(from_us: int, to_us: int) -> tuple[int, int]:

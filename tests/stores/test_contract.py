@@ -248,7 +248,7 @@ class TestSums:
         for pid in (None, 3):
             chosen = [c for c in calls if from_us <= c.time_us < to_us and pid in (None, c.pid)]
             expected = [
-                (second, s.requested, s.released, s.requests, s.releases)
+                (second, s.requested, s.released, s.requests, s.releases, s.failed)
                 for second, s in sorted(by_second(chosen).items())
             ]
             number = None if pid is None else next(row.id for row in reader.processes() if row.pid == pid)

@@ -165,7 +165,7 @@ class TestSums:
             key: counts(sums) for key, sums in by_process(chosen).items()
         }
         assert reader.history(None, from_us, to_us) == [
-            (second, *counts(sums)[:4]) for second, sums in sorted(by_second(chosen).items())
+            (second, *counts(sums)) for second, sums in sorted(by_second(chosen).items())
         ]
         for identity, row in by_identity(reader.processes(ended=None)).items():
             seconds = by_second(call for call in chosen if (call.pid, call.start_us) == identity)
@@ -173,7 +173,7 @@ class TestSums:
                 (second, sums.vm, sums.resident) for second, sums in sorted(seconds.items())
             ]
             assert reader.history(row.id, from_us, to_us) == [
-                (second, *counts(sums)[:4]) for second, sums in sorted(seconds.items())
+                (second, *counts(sums)) for second, sums in sorted(seconds.items())
             ]
 
     @pytest.mark.parametrize(

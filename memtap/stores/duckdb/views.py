@@ -43,35 +43,38 @@ OF_PROCESSES = f"""
 ENDS = "(SELECT process_id, min(ended_us) AS ended_us FROM activity WHERE ended_us IS NOT NULL GROUP BY process_id)"
 
 
-def tier_rows(tier: int) -> str:
-    """Rows of which several may be of one process and step; `source` and `position` tell the later one."""
-    parts = []
-    for source, table in enumerate(PARTS[tier]):
-        columns = "process_id, second, requested, released, requests, releases, failed, vm, resident, held_us"
-        # What a coarser tier finds in a finer table belongs to the step that it lies in.
-        second = "second" if table.endswith(TIERS[tier]) else f"second // {tier} * {tier}"
-        if table == "activity":
-            columns = columns.replace("failed, vm, resident, held_us", _OF_ACTIVITY)
-        where = " WHERE second IS NOT NULL" if table == "activity" else ""
-        columns = columns.replace("second", f"{second} AS second", 1)
-        parts.append(f"SELECT {columns}, {source} AS source, rowid AS position FROM {table}{where}")  # noqa: S608
-    return " UNION ALL ".join(parts)
-
-
+_ROW = "process_id, {second}, requested, released, requests, releases, failed, vm, resident, held_us"
 _OF_ACTIVITY = (
     "coalesce(failed, 0) AS failed, nullif(vm, 0) AS vm, nullif(resident, 0) AS resident,"
     " CASE WHEN vm > 0 THEN last_us END AS held_us"
 )
 
 
+def rows_of(table: str, *, source: int, where: str = "", tier: int = 1) -> str:
+    """A table's rows as those of a rollup; `source` and `position` tell the later of two. `tier`: that of the rollup,
+    as what a coarser one finds in a finer table belongs to the step that it lies in."""
+    columns = _ROW.format(second="second" if tier == 1 else f"second // {tier} * {tier} AS second")
+    conditions = [where] if where else []
+    if table == "activity":
+        columns = columns.replace("failed, vm, resident, held_us", _OF_ACTIVITY)
+        conditions.append("second IS NOT NULL")
+    if conditions:
+        table += f" WHERE {' AND '.join(conditions)}"
+    return f"SELECT {columns}, {source} AS source, rowid AS position FROM {table}"  # noqa: S608
+
+
 def _tier(tier: int) -> str:
     order = _order("coalesce(held_us, 0)", "source")
+    rows = " UNION ALL ".join(
+        rows_of(table, source=source, tier=1 if table.endswith(TIERS[tier]) else tier)
+        for source, table in enumerate(PARTS[tier])
+    )
     return f"""
     CREATE VIEW rollup_{TIERS[tier]} AS
     SELECT process_id, second, sum(requested) AS requested, sum(released) AS released, sum(requests) AS requests,
            sum(releases) AS releases, sum(failed) AS failed, arg_max(vm, {order}) AS vm,
            arg_max(resident, {order}) AS resident, max(held_us) AS held_us
-    FROM ({tier_rows(tier)}) GROUP BY process_id, second
+    FROM ({rows}) GROUP BY process_id, second
     """  # noqa: S608
 
 
