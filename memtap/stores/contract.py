@@ -276,9 +276,9 @@ class Reader(Protocol):
         self, process_id: int | None, from_us: int, to_us: int, *, step: int = 1
     ) -> list[tuple[int, int, int, int, int, int]]:
         """(begin of the step in seconds since the epoch, requested, released, requests, releases, failed), ascending,
-        of each step in which a call was made; None: all processes. `step` is 1 s, or a multiple of a second, minute or hour:
-        the coarsest tier of which it is a multiple is read, and steps begin at multiples of it. ValueError for a
-        step below 1."""
+        of each step in which a call was made; None: all processes. `step` is 1 s, or a multiple of a second, minute
+        or hour: the coarsest tier of which it is a multiple is read, and steps begin at multiples of it. ValueError
+        for a step below 1."""
         ...
 
     def held(
