@@ -61,7 +61,7 @@ cdef struct Packed:       # where everything is
 
 
 cdef inline size_t lay_packed(void **part, uint8_t *base, size_t at, uint64_t count, size_t item) noexcept nogil:
-    part[0] = base + at
+    part[0] = <void *> (<size_t> base + at)  # in numbers: `base` is NULL where only the size is asked for
     return at + (count * item + 7) // 8 * 8
 
 

@@ -23,6 +23,8 @@ cdef size_t merge_seconds(Second *rows, size_t count) noexcept nogil:
     """Sorts them and adds up those of one second; returns how many are left."""
     cdef size_t i
     cdef size_t kept = 0
+    if count < 2:  # and maybe there is no memory yet, which qsort must not be told
+        return count
     qsort(rows, count, sizeof(Second), compare_seconds)
     for i in range(count):
         if kept and rows[kept - 1].second == rows[i].second:
@@ -63,7 +65,8 @@ cdef void seconds_close(Seconds *seconds) noexcept nogil:
 
 cdef inline void seconds_add(Seconds *seconds, uint64_t time_us) noexcept nogil:
     """One event. There must be room for one more."""
-    if not expect_true(time_us - seconds.open_us < 1000000):
+    # both: near 2^64 the difference alone would wrap around
+    if not expect_true(time_us >= seconds.open_us and time_us - seconds.open_us < 1000000):
         seconds_close(seconds)
         seconds.open.second = time_us // 1000000
         seconds.open_us = time_us - time_us % 1000000
