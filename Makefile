@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test lint bench overhead screenshots vendor clean
+.PHONY: help run test fuzz lint bench overhead screenshots vendor clean
 
 help: ## this list
 	@printf 'memtap: who is asking the kernel for memory\n\n'
@@ -16,6 +16,10 @@ run: ## install what is missing, build, tap this machine and open the dashboard
 test: ## install what the tests need, and run all of them
 	@scripts/setup.sh test
 	@exec .venv/bin/python -P -m pytest $(ARGS)
+
+fuzz: ## new inputs for the native core, SECONDS=3600 of them (or INPUT=FILE once more), under sanitizers
+	@scripts/setup.sh test
+	@exec .venv/bin/python -m tests.fuzz $(or $(INPUT),$(or $(SECONDS),60))
 
 lint: ## the house rules alone: ruff, mypy, cython-lint, shellcheck
 	@scripts/setup.sh test

@@ -21,7 +21,7 @@ for step in "$@"; do
     ruff) ruff check . ;;
     format) ruff format --check . ;;
     mypy) types ;;
-    cython) cython-lint native ;;
+    cython) cython-lint native tests/fuzz ;;
     shell) shellcheck scripts/*.sh .ci/run ;;
     *) echo "lint.sh: unknown step '$step': use ruff, format, mypy, cython or shell" >&2; exit 2 ;;
   esac

@@ -24,28 +24,33 @@ packages() { # FAMILY NEED
     debian-mariadb)         echo mariadb-server ;;
     debian-mariadb-headers) echo libmariadb-dev pkg-config ;;
     debian-kernel-headers)  debian_headers ;;
+    debian-clang)           echo clang libclang-rt-dev llvm ;; # llvm: llvm-symbolizer, for names in a report
     debian-perf)            echo linux-perf ;;
     fedora-compiler)        echo gcc ;;
     fedora-python)          echo python3 python3-devel ;;
     fedora-mariadb)         echo mariadb-server ;;
     fedora-mariadb-headers) echo mariadb-connector-c-devel pkgconf ;;
     fedora-kernel-headers)  echo kernel-devel ;;
+    fedora-clang)           echo clang compiler-rt llvm ;;
     fedora-shellcheck)      echo ShellCheck ;;
     suse-compiler)          echo gcc glibc-devel ;;
     suse-python)            echo python311 python311-devel ;;
     suse-mariadb)           echo mariadb ;;
     suse-mariadb-headers)   echo libmariadb-devel pkg-config ;;
     suse-kernel-headers)    echo kernel-default-devel ;;
+    suse-clang)             echo clang llvm ;;
     suse-shellcheck)        echo ShellCheck ;;
     arch-compiler)          echo gcc ;;
     arch-python)            echo python ;;
     arch-mariadb)           echo mariadb ;;
     arch-mariadb-headers)   echo mariadb-libs pkgconf ;;
+    arch-clang)             echo clang compiler-rt llvm ;;
     arch-kernel-headers)    echo linux-headers ;;
     other-compiler)         echo a C compiler with the C library\'s headers, ;;
     other-python)           echo Python 3.11 or later with its headers \(Python.h\) and venv, ;;
     other-mariadb)          echo the MariaDB server, ;;
     other-mariadb-headers)  echo MariaDB\'s client headers and pkg-config, ;;
+    other-clang)            echo clang with its sanitizers \(compiler-rt\), ;;
     other-kernel-headers)   echo kernel headers, ;;
     other-*)                echo "$2," ;;
     *)                      echo "$2" ;; # bpftrace, chromium, systemtap, shellcheck, valgrind: the same nearly everywhere

@@ -19,6 +19,7 @@ NEEDS = (
     "systemtap",
     "kernel-headers",
     "shellcheck",
+    "clang",
 )
 BENCH_NEEDS = ("valgrind", "perf", "rsyslog-mysql")
 CLOSED = "=== 3 passed in 0.12s ==="
