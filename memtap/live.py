@@ -77,9 +77,10 @@ class Live:
         self._unwatched_us = max(stored_us or 0, spooled_us)
         if not self._follows_proc:
             return
-        known = {row.pid for row in store.processes() if row.host == self._host.name}
-        if gone := tuple(sorted(known - live_pids())):
-            self._loader.end_processes(gone, time.time_ns() // 1000)
+        known = {row.pid: row.last_us for row in store.processes() if row.host == self._host.name}
+        if gone := sorted(set(known) - live_pids()):
+            # no earlier than their last calls, wherever the clock stood then
+            self._loader.end_processes(tuple(gone), max(time.time_ns() // 1000, *(known[pid] for pid in gone)))
 
     def start(self) -> None:
         self._loader.start()
@@ -185,7 +186,7 @@ class Live:
     def _end_processes(self, pids: tuple[int, ...]) -> None:
         self._parser.end(pids)
         if self._parser.format != 2:  # there a batch says who has ended
-            self._loader.end_processes(pids, time.time_ns() // 1000)
+            self._loader.end_processes(pids, max(time.time_ns() // 1000, self._pump.newest_us))
 
 
 def recorded_host() -> Host:

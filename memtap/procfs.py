@@ -100,14 +100,15 @@ def differences(ledger: Collection[LedgerRow], seen: Iterable[Seen], settling_us
     """Where `vm` differs, the resident bytes are long out of date, or the stream knows nothing.
 
     `vm` is not compared of processes whose lines may still have been on the way, as they made a call less than
-    `settling_us` before they were seen. Resident bytes change without a call: they count from an eighth on.
+    `settling_us` before they were seen. (A call long after that is of before the clock was set back.) Resident bytes
+    change without a call: they count from an eighth on.
     """
     known = {(row.pid, row.start_us // _TICK_US): row for row in ledger}
     for now in seen:
         row = known.get((now.pid, now.ticks))
         if row is None:
             yield Difference(now, None)
-        elif row.vm != now.vm and row.last_us < now.time_us - settling_us:
+        elif row.vm != now.vm and abs(row.last_us - now.time_us) > settling_us:
             yield Difference(now, row.vm)
         elif abs(now.resident - (row.resident or 0)) > max(_RESIDENT_BYTES, (row.resident or 0) // 8):
             yield Difference(now, now.vm)

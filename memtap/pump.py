@@ -9,6 +9,7 @@ from math import inf
 
 from memtap.loader import Draft, Loader
 from memtap.native import CALLS, Parser, Ring
+from memtap.spool.record import span_us
 from memtap.stores.contract import Loss
 
 FILE_ROWS = 122_880  # a row group of DuckDB; 11 MB of LOAD DATA text: more is no faster
@@ -35,6 +36,7 @@ class Pump:
         self._notices = 0
         self._dropped = 0
         self._losses: list[Loss] = []
+        self.newest_us = 0  # no call sealed so far was later, wherever the clock stood
         self.calls: Counter[str] = Counter()  # by name, sealed since it began
 
     def add_loss(self, loss: Loss) -> None:
@@ -103,6 +105,7 @@ class Pump:
         events = parser.seal()
         codes = bytes(events.call)  # counting bytes costs a hundredth of what parsing them did
         self.calls.update({name: codes.count(code) for code, name in enumerate(CALLS)})
+        self.newest_us = max(self.newest_us, span_us(events)[1])
         offset = self._base + parser.consumed
         now_us = time.time_ns() // 1000
         told = [Loss(at or now_us, "tap", lost, "the tap says it lost them") for at, lost in events.losses]

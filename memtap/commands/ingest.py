@@ -110,12 +110,12 @@ def run(args: argparse.Namespace) -> int:
         header = source.header()  # may wait for the first line, and nothing is begun: Ctrl-C ends it as any program
         with stop_on_signals() as stop:
             store.migrate()
-            housekeeper = Housekeeper(store, retention) if (retention := keeping.retention(args)) else None
-            if housekeeper:
-                housekeeper.start()
+            housekeeper = Housekeeper(store, retention := keeping.retention(args))
+            housekeeper.start()
             with closing(store.writer()) as writer:
                 outcome, error = ingest(source, header, writer, stop, args.boot)
-            if housekeeper:
+            housekeeper.stop(None if retention else 0)
+            if retention:
                 _finish(housekeeper)
     if args.json:
         sys.stdout.buffer.write(outcome.as_json() + b"\n")
@@ -129,7 +129,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _finish(housekeeper: Housekeeper) -> None:
     """What was stored last is kept no longer than the rest."""
-    housekeeper.stop()
     while (latest := housekeeper.step()) and latest.more:
         pass
     if error := housekeeper.status.error:

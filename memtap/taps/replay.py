@@ -89,13 +89,14 @@ def play(lines: list[bytes], out: BinaryIO) -> None:
     """Print the recording once, at its pace."""
     waiting: list[bytes] = []
     start_us = now_us = int(time.time() * 1e6)
+    begun = time.monotonic()  # a clock that is set back must not stop the play
     for due_us, line in timed(lines, start_us):
         while due_us > now_us:
             out.write(b"".join(waiting))
             out.flush()
             waiting.clear()
             time.sleep(_TICK_S)
-            now_us = int(time.time() * 1e6)
+            now_us = start_us + int((time.monotonic() - begun) * 1e6)
         waiting.append(line)
     out.write(b"".join(waiting))
     out.flush()

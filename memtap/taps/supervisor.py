@@ -69,7 +69,8 @@ class Supervisor:
         self._stderr: tuple[str, ...] = ()
         self._restarts = 0
         self._failures = 0  # in a row
-        self._gap: tuple[float, str] | None = None  # since when nothing is seen (epoch seconds), and why
+        # since when nothing is seen (epoch seconds, and by the clock that nobody sets), and why
+        self._gap: tuple[float, float, str] | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -143,7 +144,7 @@ class Supervisor:
                 self._stopping.wait(_BETWEEN_PASSES_S)
                 continue
             if self._gap is None:
-                self._gap = time.time(), reason
+                self._gap = time.time(), time.monotonic(), reason
             if time.monotonic() - started >= self._pauses.healthy_s:
                 self._failures = 0
             self._failures += 1
@@ -191,10 +192,12 @@ class Supervisor:
     def _close_gap(self) -> None:
         if self._gap is None:
             return
-        (since, reason), self._gap = self._gap, None
+        (_, begun, reason), self._gap = self._gap, None
         now = time.time()
-        span = f"from {_utc(since)} to {_utc(now)} ({now - since:.1f} s)"
-        time_us, since_us = int(now * 1e6), int(min(since, now) * 1e6)
+        length_s = time.monotonic() - begun
+        since = now - length_s
+        span = f"from {_utc(since)} to {_utc(now)} ({length_s:.1f} s)"
+        time_us, since_us = int(now * 1e6), int(since * 1e6)
         self._on_gap(Loss(time_us, "tap", 0, f"{reason}; nothing was seen {span}", since_us=since_us))
 
 

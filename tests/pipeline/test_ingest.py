@@ -267,3 +267,19 @@ def test_a_pid_of_two_traces_is_two_processes_unless_they_are_of_one_boot(url: s
     for name in ("c.log", "d.log"):
         assert memtap("ingest", str(tmp_path / name), "--boot", "monday", "--store", url).returncode == 0
     assert sorted(row[:2] for row in query(url, PROCESSES)) == [(7, 4096), (7, 4096), (7, 8192)]
+
+
+def test_a_clock_that_steps_changes_no_order_and_loses_nothing(url: str, tmp_path: Path) -> None:
+    second, hour, year = 1_000_000, 3_600_000_000, 31_557_600_000_000
+    now = 1795411501000000
+    lines = []
+    for step in (second, -second, hour, -hour, 10 * year, -10 * year, -10 * year, 10 * year, 0):
+        for number in range(400):
+            now += 100
+            lines.append(b"mmap2: PID=%d, process=x, time=%d, length=%d\n" % (number % 7 + 1, now, len(lines)))
+        now += step
+    data = b"".join(lines)
+    (tmp_path / "trace.log").write_bytes(data)
+    outcome = ingest(tmp_path / "trace.log", url)
+    assert (outcome["stored"], outcome["rejected"], outcome["lost"]) == (len(lines), 0, 0)
+    assert_holds(url, data)
