@@ -41,11 +41,11 @@ def recreate(server: Server, database: str) -> None:
 def check_events(
     server: Server, database: str, processes: str, expected: dict[int, tuple[int, int, int]], who: str
 ) -> None:
-    """Sums of `events` by pid. `processes`: the table that says which pid a process has."""
+    """Sums of the calls by pid. `processes`: the table that says which pid a process has."""
     rows = server.execute(
         "SELECT p.pid, e.n, e.requested, e.released FROM (SELECT process_id, COUNT(*) AS n,"
         " SUM(IF(`call` = 0, length, 0)) AS requested, SUM(IF(`call` = 1, length, 0)) AS released"
-        f" FROM {database}.events GROUP BY process_id) e JOIN {database}.{processes} p ON p.id = e.process_id"
+        f" FROM {database}.calls GROUP BY process_id) e JOIN {database}.{processes} p ON p.id = e.process_id"
     )
     check_by_pid({row[0]: (row[1], int(row[2]), int(row[3])) for row in rows}, expected, who)
 

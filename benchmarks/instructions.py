@@ -57,7 +57,7 @@ def count_all(one: Trace, two: Trace, crowd: Trace, folder: Path, with_counter: 
         ("memtap, parse format 1, 20,000 live processes", [*python, "parse", str(crowd.path)], crowd),
         ("memtap, parse format 2", [*python, "parse", str(two.path)], two),
         ("memtap, columns to LOAD DATA text", [*python, "events_text", str(one.path)], one),
-        ("memtap, sums by process and second to LOAD DATA text", [*python, "activity_text", str(one.path)], one),
+        ("memtap, sums by process and second to SQL values", [*python, "sums_text", str(one.path)], one),
         ("memtap, columns to Arrow with a store's ids", [*python, "events", str(one.path)], one),
     ]
     for name in ("trusting_loop", "sscanf_reader", "memchr_newlines"):

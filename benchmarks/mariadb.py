@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import MySQLdb
-import numpy as np
 
 from benchmarks.command import init
 from benchmarks.database import check_events, check_memory_calls, private_server, recreate
@@ -26,7 +25,6 @@ from benchmarks.tally import Wrong
 from benchmarks.traces import Trace
 from tests.mariadb import Server
 
-COLUMNS = "id, time_us, process_id, name_id, `call`, length"
 STATEMENT_BYTES = 8 << 20  # of executemany: half of what the server takes in a packet; its own 64 KiB is slower
 MEMORY_CALLS = """
 CREATE TABLE MemoryCalls (
@@ -38,7 +36,7 @@ CREATE TABLE MemoryCalls (
     timestamp VARCHAR(32)
 ) ENGINE=InnoDB
 """
-Row = tuple[int, int, int, int, int, int]
+Row = tuple[int | None, ...]
 
 
 class MariaDB:
@@ -51,7 +49,7 @@ class MariaDB:
         self.ingests = Ingest(trace, folder)
         self.connections = 1
         self._expected = trace.ledger.by_pid()
-        self._files: list[tuple[Path, int]] = []
+        self._files: list[tuple[Path, tuple[str, ...], int]] = []
         self._pids: list[int] = []
 
     def prepare(self) -> None:
@@ -61,18 +59,19 @@ class MariaDB:
             same = array("I", range(max(batch.process_count, batch.name_count)))
             path = self.folder / f"batch-{number}.tsv"
             path.write_bytes(batch.events_text(same, same, first_id))
-            self._files.append((path, len(batch)))
+            self._files.append((path, batch.events_columns(same), len(batch)))
             first_id += len(batch)
             self._pids = list(parser.process_pids)
 
-    def rows(self) -> list[list[Row]]:
-        """The same as Python tuples, a list for each batch."""
-        found: list[list[Row]] = []
+    def rows(self) -> list[tuple[tuple[str, ...], list[Row]]]:
+        """The same as Python tuples: the columns and rows of each batch."""
+        found: list[tuple[tuple[str, ...], list[Row]]] = []
         first_id = 0
         for batch, parser in batches(self.trace):
-            columns = (batch.time_us, batch.process, batch.name, batch.call, batch.length)
-            ids = range(first_id, first_id + len(batch))
-            found.append(list(zip(ids, *(np.asarray(column).tolist() for column in columns), strict=True)))
+            same = array("I", range(max(batch.process_count, batch.name_count)))
+            lines = batch.events_text(same, same, first_id).splitlines()
+            rows = [tuple(None if field == b"\\N" else int(field) for field in line.split(b"\t")) for line in lines]
+            found.append((batch.events_columns(same), rows))
             first_id += len(batch)
             self._pids = list(parser.process_pids)
         return found
@@ -96,9 +95,9 @@ class MariaDB:
         self.check("LOAD DATA of ready-made files")
         return seconds
 
-    def run_executemany(self, chunks: Sequence[list[Row]]) -> float:
+    def run_executemany(self, chunks: Sequence[tuple[tuple[str, ...], list[Row]]]) -> float:
         self.fresh()
-        seconds = self._on_connections([partial(_insert, rows) for rows in chunks])
+        seconds = self._on_connections([partial(_insert, *chunk) for chunk in chunks])
         self.check("executemany")
         return seconds
 
@@ -157,18 +156,19 @@ class MariaDB:
         return seconds
 
 
-def _load(path: Path, rows: int, cursor: MySQLdb.cursors.Cursor) -> None:
+def _load(path: Path, columns: Sequence[str], rows: int, cursor: MySQLdb.cursors.Cursor) -> None:
     cursor.execute(
         f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE events CHARACTER SET binary"
-        f" FIELDS TERMINATED BY '\\t' ESCAPED BY '' LINES TERMINATED BY '\\n' ({COLUMNS})"
+        f" FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({', '.join(columns)})"
     )
     if cursor.rowcount != rows:
         raise Wrong(f"LOAD DATA: the server took {cursor.rowcount} of {rows} rows of {path.name}")
 
 
-def _insert(rows: list[Row], cursor: MySQLdb.cursors.Cursor) -> None:
+def _insert(columns: Sequence[str], rows: list[Row], cursor: MySQLdb.cursors.Cursor) -> None:
     cursor.max_stmt_length = STATEMENT_BYTES
-    cursor.executemany(f"INSERT INTO events ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)", rows)
+    marks = ", ".join(["%s"] * len(columns))
+    cursor.executemany(f"INSERT INTO events ({', '.join(columns)}) VALUES ({marks})", rows)
 
 
 def _client_library(what: str) -> list[str]:

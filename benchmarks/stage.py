@@ -25,12 +25,12 @@ def main(stage: str, path: str, passes: int) -> None:
     for _ in range(passes):
         if stage == "events_text":
             batch.events_text(same, same, 0)
-        elif stage == "activity_text":
-            batch.activity_text(same, same)
+        elif stage == "sums_text":
+            batch.sums_text(same, 1)
         elif stage == "events":
             batch.events(same, same, 0)
         else:
-            raise ValueError(f"stage {stage!r}: parse, events_text, activity_text or events")
+            raise ValueError(f"stage {stage!r}: parse, events_text, sums_text or events")
 
 
 if __name__ == "__main__":

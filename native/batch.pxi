@@ -28,6 +28,10 @@ cdef uint64_t next_generation():
     return generations
 
 
+EVENT_COLUMNS = ("id", "time_us", "process_id", "name_id", "what", "length")
+EXTRA_COLUMNS = ("vm_pages", "vm_wide", "errno", "freed", "length_wide", "name_wide")  # in the order of EXTRA_*
+
+
 cdef class Batch:
     """Calls as columns; never changes. Lengths in bytes, times in microseconds since the epoch.
 
@@ -259,8 +263,22 @@ cdef class Batch:
             table.column(b"vm", b"L", self.columns.vm)
         return table
 
+    def events_columns(self, name_ids):
+        """The columns of `events_text`, in its order."""
+        cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")
+        cdef uint32_t extras
+        with nogil:
+            extras = event_extras(&self.columns, names.ids)
+        return EVENT_COLUMNS + tuple([EXTRA_COLUMNS[i] for i in range(len(EXTRA_COLUMNS)) if extras >> i & 1])
+
     def events_text(self, process_ids, name_ids, uint64_t first_id):
-        """The same columns as LOAD DATA text: a tab between fields, a newline after each row."""
+        """The calls as LOAD DATA text, in few bytes a call: a tab between fields, \\N for NULL, a newline a row.
+
+        `what` is the call, and in format 2 also 16 times the index of its kind plus 1, and 128 where `freed` is the
+        length in whole pages of 4,096 bytes. A length or name id beyond 24 bits is NULL and stands in `length_wide` or
+        `name_wide`, a vm that is not some 24 bits of whole pages in `vm_wide` and not in `vm_pages`. `errno` is NULL
+        where it is 0, `freed` where it is 0 or `what` says it. A column that is NULL in every row is left out.
+        """
         cdef IdMap processes = IdMap(process_ids, self.process_count, "process_ids")
         cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")
         cdef PyObject *text = NULL
@@ -269,7 +287,8 @@ cdef class Batch:
         result = PyBytes_FromStringAndSize(NULL, self.columns.rows * EVENT_TEXT_MAX)
         begin = PyBytes_AS_STRING(result)
         with nogil:
-            end = put_events(begin, &self.columns, processes.ids, names.ids, first_id)
+            end = put_events(begin, &self.columns, processes.ids, names.ids, first_id,
+                             event_extras(&self.columns, names.ids))
         text = <PyObject *> result
         Py_INCREF(result)
         result = None
@@ -330,12 +349,35 @@ cdef class Batch:
             table.column(b"resident", b"L", resident)
         return table
 
-    def activity_text(self, process_ids, name_ids):
-        """The same columns as LOAD DATA text."""
-        cdef IdMap processes = IdMap(process_ids, self.process_count, "process_ids")
-        cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")
-        cdef bytearray text = bytearray(self.active * ACTIVITY_TEXT_MAX)
-        cdef char *begin = text
-        cdef char *end = put_activities(begin, self.activities, self.active, processes.ids, names.ids,
-                                        self.columns.wide)
-        return bytes(memoryview(text)[:end - begin])
+    def sums_text(self, process_ids, uint64_t step):
+        """Sums of this batch by process and step of `step` seconds, as rows of SQL values, ascending by step and
+        process, a comma and a newline after each: begin of the step in seconds since the epoch, process_id, requested,
+        released (bytes), requests, releases; format 2: failed, vm, resident, held_us too, NULL where not known."""
+        if step == 0:
+            raise ValueError("a step of 0 seconds")
+        return sums_text(self.activities, self.active, IdMap(process_ids, self.process_count, "process_ids"), None,
+                         step * 1000000, self.columns.wide)
+
+    def process_sums_text(self, process_ids, name_ids):
+        """The same for the whole batch, ascending by process: process_id, the latest name_id, first_us, last_us, and
+        from `requested` on as above."""
+        return sums_text(self.activities, self.active, IdMap(process_ids, self.process_count, "process_ids"),
+                         IdMap(name_ids, self.name_count, "name_ids"), 0, self.columns.wide)
+
+    def times(self, uint64_t below):
+        """(time_us of the first, of the last, of the last one before `below`, else 0), None for no call at all."""
+        cdef uint64_t first = <uint64_t> -1
+        cdef uint64_t last = 0
+        cdef uint64_t last_below = 0
+        cdef uint64_t time_us
+        cdef size_t i
+        if self.columns.rows == 0:
+            return None
+        with nogil:
+            for i in range(self.columns.rows):
+                time_us = self.columns.time_us[i]
+                first = min(first, time_us)
+                last = max(last, time_us)
+                if time_us < below:
+                    last_below = max(last_below, time_us)
+        return first, last, last_below

@@ -262,7 +262,17 @@ class Batch:
         map that is too short.
         """
     def events_text(self, process_ids: Buffer, name_ids: Buffer, first_id: int) -> bytes:
-        """The same columns as LOAD DATA text: a tab between fields, a newline after each row."""
+        """The calls as LOAD DATA text, in few bytes a call: a tab between fields, \\N for NULL, a newline after each row;
+        which columns, `events_columns` says.
+
+        `what` is the call, and in format 2 also 16 times the index of its kind plus 1, and 128 where `freed` is the
+        length in whole pages of 4,096 bytes. A length or name id beyond 24 bits is NULL and stands in `length_wide` or
+        `name_wide`, a vm that is not some 24 bits of whole pages in `vm_wide` and not in `vm_pages`. `errno` is NULL
+        where it is 0, `freed` where it is 0 or `what` says it.
+        """
+    def events_columns(self, name_ids: Buffer) -> tuple[str, ...]:
+        """The columns of `events_text`, in its order: id, time_us, process_id, name_id, what, length, and those of
+        vm_pages, vm_wide, errno, freed, length_wide, name_wide that are not NULL in every row."""
     def activity(self, process_ids: Buffer, name_ids: Buffer) -> ArrowTable:
         """Sums of this batch by process and second: process_id, name_id uint32, second uint64 (since the epoch),
         requested, released decimal128(38, 0) (bytes), requests, releases uint32, first_us, last_us uint64; if `wide`:
@@ -270,5 +280,13 @@ class Batch:
 
         A pair of process and second may occur more than once.
         """
-    def activity_text(self, process_ids: Buffer, name_ids: Buffer) -> bytes:
-        """The same columns as LOAD DATA text."""
+    def sums_text(self, process_ids: Buffer, step: int) -> bytes:
+        """Sums of this batch by process and step of `step` seconds, as rows of SQL values, ascending by step and
+        process, a comma and a newline after each: begin of the step in seconds since the epoch, process_id, requested,
+        released (bytes), requests, releases; format 2: failed, vm, resident, held_us too, NULL where not known.
+        ValueError for a step of 0."""
+    def process_sums_text(self, process_ids: Buffer, name_ids: Buffer) -> bytes:
+        """The same for the whole batch, ascending by process: process_id, the latest name_id, first_us, last_us, and
+        from `requested` on as above."""
+    def times(self, below: int) -> tuple[int, int, int] | None:
+        """(time_us of the first, of the last, of the last one before `below`, else 0), None for no call at all."""

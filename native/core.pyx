@@ -20,6 +20,7 @@ include "parse.pxi"     # lines to columns and ledger
 include "arrow.pxi"     # columns to Arrow
 include "text.pxi"      # columns to LOAD DATA text
 include "buffers.pxi"   # memory lent to Python and borrowed from it
+include "sums.pxi"      # activities to sums as SQL values
 include "batch.pxi"     # Batch, as Python sees it
 include "pack.pxi"      # a batch to bytes and back
 include "parser.pxi"    # Parser, as Python sees it

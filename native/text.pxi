@@ -1,8 +1,15 @@
-# Columns to LOAD DATA text: decimal fields, a tab between them, a newline after each row. Nothing needs escaping.
+# Columns to LOAD DATA text: decimal fields or \N, a tab between them, a newline after each row.
 
 cdef enum:
-    EVENT_TEXT_MAX = 160     # 5 numbers of 20 digits, 2 of 10, one of 5, two of 3, 10 separators, and 7 bytes of slack
-    ACTIVITY_TEXT_MAX = 260  # 2 of 39, 5 of 20, 5 of 10, 12 separators, and the slack
+    EVENT_TEXT_MAX = 160     # 5 numbers of 20 digits, 2 of 10, one of 5, one of 3, 12 separators, NULLs, slack
+    NARROW = 1 << 24         # what MySQL's MEDIUMINT does not hold
+    FREED_WHOLE = 0x80       # in `what`
+    EXTRA_PAGES = 1
+    EXTRA_VM = 2
+    EXTRA_ERRNO = 4
+    EXTRA_FREED = 8
+    EXTRA_LENGTH = 16
+    EXTRA_NAME = 32
 
 
 cdef inline uint64_t digits_of(uint64_t value) noexcept nogil:
@@ -65,45 +72,83 @@ cdef inline char *put_tab(char *p) noexcept nogil:
     return p + 1
 
 
-cdef char *put_events(char *p, const Columns *columns, const uint32_t *process_ids, const uint32_t *name_ids,
-                      uint64_t first_id) noexcept nogil:
+cdef inline char *put_null(char *p) noexcept nogil:
+    p[0] = c'\\'
+    p[1] = c'N'
+    return p + 2
+
+
+cdef inline uint64_t whole_pages(uint64_t length) noexcept nogil:
+    """The bytes of the pages that hold `length` bytes; 0 where 64 bits do not hold them."""
+    return (length + 4095) & ~(<uint64_t> 4095)
+
+
+cdef inline uint8_t event_what(const Columns *columns, size_t i) noexcept nogil:
+    """See Batch.events_text. A call of format 1 has none of the bits beyond its call."""
+    cdef uint8_t what = columns.call[i]
+    if columns.wide:
+        what |= (columns.kind[i] + 1) << 4
+        if columns.freed[i] and columns.freed[i] == whole_pages(columns.length[i]):
+            what |= FREED_WHOLE
+    return what
+
+
+cdef uint32_t event_extras(const Columns *columns, const uint32_t *name_ids) noexcept nogil:
+    """Which columns these calls have besides those of every call: bits of EXTRA_*."""
+    cdef uint32_t extras = 0
     cdef size_t i
     for i in range(columns.rows):
+        if columns.length[i] >= NARROW:
+            extras |= EXTRA_LENGTH
+        if name_ids[columns.name[i]] >= NARROW:
+            extras |= EXTRA_NAME
+        if columns.wide:
+            extras |= EXTRA_PAGES
+            if columns.error[i]:
+                extras |= EXTRA_ERRNO
+            if columns.freed[i] and columns.freed[i] != whole_pages(columns.length[i]):
+                extras |= EXTRA_FREED
+            if columns.vm[i] & 4095 or columns.vm[i] >> 12 >= NARROW:
+                extras |= EXTRA_VM
+    return extras
+
+
+cdef inline char *put_if(char *p, bint given, uint64_t value) noexcept nogil:
+    return put(put_tab(p), value) if given else put_null(put_tab(p))
+
+
+cdef char *put_events(char *p, const Columns *columns, const uint32_t *process_ids, const uint32_t *name_ids,
+                      uint64_t first_id, uint32_t extras) noexcept nogil:
+    cdef size_t i
+    cdef uint64_t length
+    cdef uint64_t freed
+    cdef uint64_t vm
+    cdef uint32_t name
+    cdef bint pages
+    for i in range(columns.rows):
+        length = columns.length[i]
+        name = name_ids[columns.name[i]]
         p = put_tab(put(p, first_id + i))
         p = put_tab(put(p, columns.time_us[i]))
-        p = put_tab(put(p, process_ids[columns.process[i]]))
-        p = put_tab(put(p, name_ids[columns.name[i]]))
-        p = put_tab(put_small(p, columns.call[i]))
-        p = put(p, columns.length[i])
-        if columns.wide:
-            p = put(put_tab(p), columns.freed[i])
-            p = put_small(put_tab(p), columns.error[i])
-            p = put_small(put_tab(p), columns.kind[i])
-            p = put(put_tab(p), columns.vm[i])
-        p[0] = c'\n'
-        p += 1
-    return p
-
-
-cdef char *put_activities(char *p, const Activity *activities, size_t count, const uint32_t *process_ids,
-                          const uint32_t *name_ids, bint wide) noexcept nogil:
-    cdef size_t i
-    cdef const Activity *activity
-    for i in range(count):
-        activity = &activities[i]
-        p = put_tab(put(p, process_ids[activity.process]))
-        p = put_tab(put(p, name_ids[activity.name]))
-        p = put_tab(put(p, activity.second_us // 1000000))
-        p = put_tab(put_wide(p, activity.requested))
-        p = put_tab(put_wide(p, activity.released))
-        p = put_tab(put(p, activity.requests))
-        p = put_tab(put(p, activity.releases))
-        p = put_tab(put(p, activity.first_us))
-        p = put(p, activity.last_us)
-        if wide:
-            p = put(put_tab(p), activity.failed)
-            p = put(put_tab(p), activity.vm)
-            p = put(put_tab(p), activity.rss)
+        p = put(p, process_ids[columns.process[i]])
+        p = put_if(p, name < NARROW, name)
+        p = put_small(put_tab(p), event_what(columns, i))
+        p = put_if(p, length < NARROW, length)
+        if extras & EXTRA_PAGES:
+            vm = columns.vm[i]
+            pages = not vm & 4095 and vm >> 12 < NARROW
+            p = put_if(p, pages, vm >> 12)
+            if extras & EXTRA_VM:
+                p = put_if(p, not pages, vm)
+            if extras & EXTRA_ERRNO:
+                p = put_if(p, columns.error[i] != 0, columns.error[i])
+            if extras & EXTRA_FREED:
+                freed = columns.freed[i]
+                p = put_if(p, freed and freed != whole_pages(length), freed)
+        if extras & EXTRA_LENGTH:
+            p = put_if(p, length >= NARROW, length)
+        if extras & EXTRA_NAME:
+            p = put_if(p, name >= NARROW, name)
         p[0] = c'\n'
         p += 1
     return p

@@ -66,7 +66,8 @@ class Old:
             tables["names"] += ", text"
             tables["events"] = tables["events"].replace("`", "")
         for table, columns in tables.items():
-            rows = reader._rows(f"SELECT {columns} FROM {table}")  # type: ignore[attr-defined]
+            source = "calls" if table == "events" and self._mysql else table
+            rows = reader._rows(f"SELECT {columns} FROM {source}")  # type: ignore[attr-defined]
             assert rows, table
             marks = ", ".join(["%s" if self._mysql else "?"] * len(rows[0]))
             self._connection.cursor().executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)

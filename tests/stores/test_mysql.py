@@ -34,6 +34,7 @@ from memtap.errors import StoreAway, StoreError
 from memtap.stores import open_store
 from memtap.stores.contract import CallFilter, Reader, Store, Stream
 from memtap.stores.mysql.errors import meaning
+from memtap.stores.mysql.schema import VERSION
 from memtap.stores.mysql.writer import MySQLWriter
 
 EVERYTHING = CallFilter()
@@ -118,16 +119,14 @@ class TestExactlyOnce:
     ) -> None:
         number = writer.open_stream(STREAM).stream_no
         taken = (number << 40) + 1
-        row = f"({taken}, {FIRST_US}, 1, 1, 0, 1)"
-        mariadb.execute(
-            f"INSERT INTO {database}.events (id, time_us, process_id, name_id, `call`, length) VALUES {row}"
-        )
+        row = f"({taken}, {FIRST_US}, 1, 0)"
+        mariadb.execute(f"INSERT INTO {database}.events (id, time_us, process_id, what) VALUES {row}")
         with pytest.raises(StoreError, match="of 3 rows for events the server took 2"):
             writer.write(number, one_batch(Call(1), Call(2), Call(3)))
         assert reader.account().stored == 0
         assert mariadb.execute(f"SELECT COUNT(*) FROM {database}.processes") == [(0,)]
 
-    @pytest.mark.parametrize("column", ["freed BIGINT", "errno SMALLINT", "kind TINYINT", "vm BIGINT"])
+    @pytest.mark.parametrize("column", ["freed BIGINT", "errno SMALLINT", "vm_wide BIGINT", "length MEDIUMINT"])
     def test_a_value_that_the_server_would_bend_fails_a_batch_of_format_2(
         self, mariadb: Server, database: str, writer: MySQLWriter, reader: Reader, column: str
     ) -> None:
@@ -146,10 +145,8 @@ class TestExactlyOnce:
         self, mariadb: Server, database: str, writer: MySQLWriter, reader: Reader
     ) -> None:
         number = writer.open_stream(STREAM).stream_no
-        row = f"({(number << 40) + 1}, {FIRST_US}, 1, 1, 0, 1)"
-        mariadb.execute(
-            f"INSERT INTO {database}.events (id, time_us, process_id, name_id, `call`, length) VALUES {row}"
-        )
+        row = f"({(number << 40) + 1}, {FIRST_US}, 1, 0)"
+        mariadb.execute(f"INSERT INTO {database}.events (id, time_us, process_id, what) VALUES {row}")
         with pytest.raises(StoreError, match="of 3 rows for events the server took 2"):
             writer.write(number, one_batch(WideCall(1), WideCall(2), WideCall(3)))
         assert reader.account().stored == 0
@@ -335,20 +332,20 @@ class TestAccounts:
         for name in ("MEMTAP_MYSQL_PASSWORD", "MYSQL_PWD"):
             with monkeypatch.context() as patch:
                 patch.setenv(name, "s3cr3t")
-                assert open_store(url).migrate()[1] == 2
+                assert open_store(url).migrate()[1] == VERSION
 
     def test_a_password_from_an_option_file(self, mariadb: Server, database: str, user: str, tmp_path: Path) -> None:
         options = tmp_path / "my.cnf"
         options.write_text(f"[client]\nuser = {user}\npassword = s3cr3t\nsocket = {mariadb.socket}\nhost = localhost\n")
         store = open_store(f"mysql:///{database}?option_file={options}&tls_mode=PREFERRED")
-        assert store.migrate() == (0, 2)
+        assert store.migrate() == (0, VERSION)
         with pytest.raises(StoreError, match=r"option file .*missing cannot be read"):
             open_store(f"mysql:///{database}?option_file={tmp_path}/missing").migrate()
 
     def test_a_password_from_a_url_in_a_file(self, mariadb: Server, database: str, user: str, tmp_path: Path) -> None:
         (tmp_path / "url").write_text(mariadb.url(database, f"{user}:s3cr3t"))
         store = open_store(f"@{tmp_path / 'url'}")
-        assert store.migrate() == (0, 2)
+        assert store.migrate() == (0, VERSION)
         assert "s3cr3t" not in store.url
         with closing(store.writer()) as writer:
             assert writer.write(writer.open_stream(STREAM).stream_no, one_batch(Call(1)))

@@ -31,7 +31,7 @@ ACCOUNTS = (
         "loader",
         "writes: memtap run, memtap ingest",
         (
-            ("SELECT, INSERT, UPDATE, CREATE TEMPORARY TABLES", ""),
+            ("SELECT, INSERT, UPDATE", ""),
             # Retention: partitions are made ahead and dropped whole, the rest is deleted row by row.
             *(("ALTER, CREATE, INSERT, DROP", table) for table in PARTITIONED),
             *(("DELETE", table) for table in AGED),

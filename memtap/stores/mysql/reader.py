@@ -18,6 +18,8 @@ SECONDS_AT_ONCE = 256  # ranges in one statement
 class MySQLReader(SqlReader):
     """Reads through sessions that can do nothing else, one a thread at a time, a few kept for the next."""
 
+    _calls = "calls"  # a view: `events` itself is narrow
+
     def __init__(self, address: MySQLAddress) -> None:
         self._address = address
         self._lock = threading.Lock()

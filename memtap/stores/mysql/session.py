@@ -24,6 +24,7 @@ CONNECT_TIMEOUT_S = 10
 # Longer than any one statement waits: LOCK_WAIT_S for a row, and LOAD DATA of a batch takes well under a second.
 ANSWER_TIMEOUT_S = 60
 LOCK_WAIT_S = 10
+STATEMENT_BYTES = 4 << 20  # longer ones gain nothing
 ENCRYPTED = ("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 
 LoadMethod = Literal["load data", "insert"]
@@ -33,23 +34,35 @@ log = logging.getLogger(__name__)
 class Session:
     """A connection and its transaction. One thread's; of no more use once `lost`."""
 
-    def __init__(self, address: MySQLAddress, *, database: bool = True, autocommit: bool = False) -> None:
+    def __init__(
+        self,
+        address: MySQLAddress,
+        *,
+        database: bool = True,
+        autocommit: bool = False,
+        answer_s: int = ANSWER_TIMEOUT_S,
+    ) -> None:
         self._url = address.url
         self.lost = False
         self.load_method: LoadMethod = "load data" if _may_send_files() else "insert"
         try:
-            self._connection = MySQLdb.connect(**_options(address, database=database, autocommit=autocommit))
+            self._connection = MySQLdb.connect(
+                **_options(address, database=database, autocommit=autocommit) | {"read_timeout": answer_s}
+            )
         except MySQLdb.Error as error:
             raise meaning(error, self._url) from error
         # The client library of MariaDB takes "required" for "wished for".
         if address.tls_mode in ENCRYPTED and not self.rows("SHOW STATUS LIKE 'Ssl_cipher'")[0][1]:
             self.close()
             raise StoreError(f"store {self._url}: the server offers no TLS, and tls_mode is {address.tls_mode}")
-        # Strict, so that a value which does not fit is an error and not another value.
+        # Strict, so that a value which does not fit is an error and not another value. The waits and times are memtap's
+        # to choose: what a server has as its default is for others.
         self.run(
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
-            f" SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}"
+            f" SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}, SESSION lock_wait_timeout = {LOCK_WAIT_S}"
+            " /*M!100101 , SESSION max_statement_time = 0 */"
         )
+        self._packet = int(self.rows("SELECT @@max_allowed_packet")[0][0])
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement, `?` standing for the values; all its rows."""
@@ -60,13 +73,25 @@ class Session:
         return int(self._execute(sql, values).rowcount)
 
     def load(self, table: str, columns: str, text: bytes, rows: int) -> None:
-        """Append `rows` rows of LOAD DATA text: tab between fields, newline after each row, numbers only.
+        """Append `rows` rows of LOAD DATA text: tab between fields, newline after each row, numbers or \\N.
 
         Raises StoreError unless every one was taken as it is.
         """
         if self.load_method == "load data" and self._load_file(table, columns, text, rows):
             return
         self._insert(table, columns, text, rows)
+
+    def run_values(self, head: str, tail: str, rows: bytes) -> None:
+        """Run `head`, rows of SQL values, `tail`, in as many statements as the server's packets need. `rows`: a comma
+        and a newline after each. Does nothing without any."""
+        room = self._room() - len(head) - len(tail)
+        at = 0
+        while at < len(rows):
+            end = len(rows) if len(rows) - at <= room else rows.rfind(b",\n", at, at + room) + 2
+            if end < at + 2:  # one row is longer
+                end = rows.index(b",\n", at) + 2
+            self._run_bytes(head.encode() + rows[at : end - 2] + tail.encode())
+            at = end
 
     def commit(self) -> None:
         try:
@@ -101,7 +126,7 @@ class Session:
             # The client library sends a file only while a statement that begins with LOAD waits for its answer.
             cursor = self._execute(
                 f"LOAD DATA LOCAL INFILE '/proc/self/fd/{file}' INTO TABLE {table} CHARACTER SET binary"
-                f" FIELDS TERMINATED BY '\\t' ESCAPED BY '' LINES TERMINATED BY '\\n' ({columns})"
+                f" FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({columns})"
             )
         except StoreError as error:
             if not isinstance(error.__cause__, Exception) or code_of(error.__cause__) not in LOCAL_REFUSED:
@@ -121,21 +146,30 @@ class Session:
         return True
 
     def _insert(self, table: str, columns: str, text: bytes, rows: int) -> None:
-        packet = int(self.rows("SELECT @@max_allowed_packet")[0][0])
-        size = max(min(packet, 4 << 20) // 2, 1024)  # each tab and newline becomes up to three bytes
+        size = self._room() // 2  # each tab and newline becomes up to three bytes, each \N four
         head = f"INSERT INTO {table} ({columns}) VALUES (".encode()  # noqa: S608
         at = taken = 0
         while at < len(text):
             end = text.rfind(b"\n", at, at + size)
-            values = text[at:end].replace(b"\n", b"),(").replace(b"\t", b",")
-            cursor = self._connection.cursor()
-            try:
-                taken += int(cursor.execute(head + values + b")"))
-            except MySQLdb.Error as error:
-                raise self._said(error) from error
+            if end < 0:  # one row is longer
+                end = text.index(b"\n", at)
+            values = text[at:end].replace(b"\n", b"),(").replace(b"\t", b",").replace(b"\\N", b"NULL")
+            taken += self._run_bytes(head + values + b")")
             at = end + 1
         if taken != rows:
             raise StoreError(f"store {self._url}: of {rows} rows for {table} the server took {taken}")
+
+    def _room(self) -> int:
+        """Bytes of a statement, well below the server's largest packet."""
+        return min(self._packet, STATEMENT_BYTES) * 3 // 4
+
+    def _run_bytes(self, statement: bytes) -> int:
+        """Run a statement as it is; how many rows it changed."""
+        cursor = self._connection.cursor()
+        try:
+            return int(cursor.execute(statement))
+        except MySQLdb.Error as error:
+            raise self._said(error) from error
 
     def _said(self, error: Exception) -> StoreError:
         if code_of(error) in CONNECTION_LOST:

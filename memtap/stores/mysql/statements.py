@@ -1,32 +1,6 @@
-"""The SQL of the MySQL store's writer. `batch_activity` is a temporary table of its connection."""
+"""The SQL of the MySQL store's writer."""
 
 from __future__ import annotations
-
-from memtap.stores.held import newest
-
-# Its position tells the later of two rows of one microsecond.
-ACTIVITY_TABLE = """
-CREATE TEMPORARY TABLE IF NOT EXISTS batch_activity (
-    position INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    process_id INT UNSIGNED NOT NULL,
-    name_id INT UNSIGNED NOT NULL,
-    second BIGINT UNSIGNED NOT NULL,
-    requested DECIMAL(38, 0) NOT NULL,
-    released DECIMAL(38, 0) NOT NULL,
-    requests INT UNSIGNED NOT NULL,
-    releases INT UNSIGNED NOT NULL,
-    first_us BIGINT UNSIGNED NOT NULL,
-    last_us BIGINT UNSIGNED NOT NULL,
-    failed INT UNSIGNED NOT NULL DEFAULT 0,
-    vm BIGINT UNSIGNED,
-    resident BIGINT UNSIGNED
-) ENGINE=InnoDB
-"""
-ACTIVITY_COLUMNS = "process_id, name_id, second, requested, released, requests, releases, first_us, last_us"
-EVENT_COLUMNS = "id, time_us, process_id, name_id, `call`, length"
-# What a batch of format 2 has besides.
-WIDE_ACTIVITY_COLUMNS = f"{ACTIVITY_COLUMNS}, failed, vm, resident"
-WIDE_EVENT_COLUMNS = f"{EVENT_COLUMNS}, freed, errno, kind, vm"
 
 BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WHERE stream_no = ? AND batch_no = ?"
 ADD_BATCH = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -38,64 +12,70 @@ TAKE_IDS = "UPDATE counters SET next_id = next_id + ? WHERE what = ?"
 RENEW_HOST = """
 UPDATE hosts SET memory_bytes = IF(? > 0, ?, memory_bytes), page_size = IF(? > 0, ?, page_size) WHERE id = ?
 """
-RAISE_HOST = "UPDATE hosts SET last_us = GREATEST(last_us, ?) WHERE id = ?"
 
 
-def _latest(column: str, condition: str) -> str:
-    """The column's value in the latest row that fulfils the condition."""
-    dated = f"CONCAT(LPAD(last_us, 20, '0'), LPAD(position, 10, '0'), {column})"
-    return f"CAST(SUBSTR(MAX(IF({condition}, {dated}, NULL)), 31) AS UNSIGNED)"
+_SUMS = ("requested", "released", "requests", "releases")
+_WIDE = ("failed", "vm", "resident", "held_us")  # what a batch of format 2 has besides
 
 
-_SUMS = f"""
-SUM(requested) AS requested, SUM(released) AS released, SUM(requests) AS requests, SUM(releases) AS releases,
-SUM(failed) AS failed, MAX(IF(vm > 0, last_us, NULL)) AS held_us,
-{_latest("vm", "vm > 0")} AS vm, {_latest("resident", "resident > 0")} AS resident
-"""
+def _newest(column: str) -> str:
+    """As memtap.stores.held has it."""
+    new = f"VALUES({column})"
+    later = "VALUES(held_us) >= COALESCE(held_us, 0)"
+    return f"CASE WHEN {later} THEN COALESCE({new}, {column}) ELSE COALESCE({column}, {new}) END"
 
-# In both that follow, what is compared with is set last: held_us, last_us.
-ADD_TO_ROLLUP = f"""
-INSERT INTO rollup_1s (process_id, second, requested, released, requests, releases, failed, vm, resident, held_us)
-SELECT b.process_id, b.second, b.requested, b.released, b.requests, b.releases, b.failed, b.vm, b.resident, b.held_us
-FROM (SELECT process_id, second, {_SUMS} FROM batch_activity GROUP BY process_id, second) b
-ON DUPLICATE KEY UPDATE requested = rollup_1s.requested + b.requested, released = rollup_1s.released + b.released,
-                        requests = rollup_1s.requests + b.requests, releases = rollup_1s.releases + b.releases,
-                        failed = rollup_1s.failed + b.failed, vm = {newest("rollup_1s", "vm")},
-                        resident = {newest("rollup_1s", "resident")},
-                        held_us = COALESCE(GREATEST(rollup_1s.held_us, b.held_us), rollup_1s.held_us, b.held_us)
-"""  # noqa: S608
 
-# The latest name is that of the latest call. A call of format 1 after its process was marked as ended says that
-# the pid has come back; format 2 gives it to another process.
-ADD_TO_PROCESSES = f"""
-UPDATE processes p
-JOIN (SELECT process_id, {_SUMS}, COUNT(vm) > 0 AS wide, MIN(first_us) AS first_us, MAX(last_us) AS last_us,
-             {_latest("name_id", "TRUE")} AS name_id
-      FROM batch_activity GROUP BY process_id) b ON p.id = b.process_id
-SET p.name_id = IF(b.last_us >= p.last_us, b.name_id, p.name_id),
-    p.ended_us = IF(p.ended_us < b.last_us AND NOT b.wide, NULL, p.ended_us),
-    p.requested = p.requested + b.requested,
-    p.released = p.released + b.released,
-    p.requests = p.requests + b.requests,
-    p.releases = p.releases + b.releases,
-    p.failed = p.failed + b.failed,
-    p.vm = {newest("p", "vm")},
-    p.resident = {newest("p", "resident")},
-    p.held_us = COALESCE(GREATEST(p.held_us, b.held_us), p.held_us, b.held_us),
-    p.first_us = LEAST(p.first_us, b.first_us),
-    p.last_us = GREATEST(p.last_us, b.last_us)
-"""  # noqa: S608
+def _added(wide: bool) -> str:
+    """How the sums of a batch are added to a row's. What is compared with is set last: held_us."""
+    sums = [f"{column} = {column} + VALUES({column})" for column in (*_SUMS, *(["failed"] if wide else []))]
+    held = "COALESCE(GREATEST(held_us, VALUES(held_us)), held_us, VALUES(held_us))"
+    kept = [f"vm = {_newest('vm')}", f"resident = {_newest('resident')}", f"held_us = {held}"] if wide else []
+    return ", ".join(sums + kept)
 
-TIMES = "SELECT MIN(first_us), MAX(last_us), MAX(IF(last_us < ?, last_us, 0)) FROM batch_activity"
 
+def add_to_rollup(table: str, wide: bool) -> tuple[str, str]:
+    """What comes before and after the rows of `Batch.sums_text`."""
+    columns = ", ".join(("second", "process_id", *_SUMS, *(_WIDE if wide else ())))
+    return f"INSERT INTO {table} ({columns}) VALUES\n", f"\nON DUPLICATE KEY UPDATE {_added(wide)}"
+
+
+def add_to_processes(wide: bool) -> tuple[str, str]:
+    """The same for `Batch.process_sums_text`. Each process is there: one that is not would be of host 0, which is none,
+    and ADD_TO_STREAM finds that out.
+
+    The latest name is that of the latest call. A call of format 1 after its process was marked as ended says that
+    the pid has come back; format 2 gives it to another process.
+    """
+    columns = ", ".join(("id", "name_id", "first_us", "last_us", *_SUMS, *(_WIDE if wide else ())))
+    back = "" if wide else "ended_us = IF(ended_us < VALUES(last_us), NULL, ended_us), "
+    # `last_us` is compared with, too.
+    return (
+        f"INSERT INTO processes ({columns}) VALUES\n",
+        f"\nON DUPLICATE KEY UPDATE name_id = IF(VALUES(last_us) >= last_us, VALUES(name_id), name_id), {back}"
+        f"{_added(wide)}, first_us = LEAST(first_us, VALUES(first_us)), last_us = GREATEST(last_us, VALUES(last_us))",
+    )
+
+
+ADD_TO_ACCOUNT = (
+    "INSERT INTO account_1s (second, stream_no, stored, rejected) VALUES ",
+    " ON DUPLICATE KEY UPDATE stored = stored + VALUES(stored), rejected = rejected + VALUES(rejected)",
+)
+
+# With the host's latest call, which tells the newest boot. Changes nothing where there is a process of no host: the
+# sums were of one that retention has dropped.
 ADD_TO_STREAM = """
-UPDATE streams
-SET batches = batches + 1, changes = changes + 1, lines_read = lines_read + ?, stored = stored + ?,
-    rejected = rejected + ?, notices = notices + ?,
-    first_us = LEAST(COALESCE(first_us, ?), COALESCE(?, first_us)),
-    last_us = GREATEST(COALESCE(last_us, ?), COALESCE(?, last_us))
-WHERE stream_no = ?
+UPDATE streams s JOIN hosts h ON h.id = s.host_id
+SET s.batches = s.batches + 1, s.changes = s.changes + 1, s.lines_read = s.lines_read + ?, s.stored = s.stored + ?,
+    s.rejected = s.rejected + ?, s.notices = s.notices + ?,
+    s.first_us = LEAST(COALESCE(s.first_us, ?), COALESCE(?, s.first_us)),
+    s.last_us = GREATEST(COALESCE(s.last_us, ?), COALESCE(?, s.last_us)),
+    h.last_us = GREATEST(h.last_us, ?)
+WHERE s.stream_no = ? AND NOT EXISTS (SELECT 1 FROM processes WHERE host_id = 0)
 """
+ADD_LOSS = (
+    "INSERT INTO losses (stream_no, batch_no, position, time_us, cause, events, detail, since_us)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 ADD_TO_LOSS_TOTALS = """
 INSERT INTO loss_totals VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE events = events + ?
 """

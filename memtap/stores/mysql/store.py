@@ -14,11 +14,12 @@ from memtap.stores.contract import Maintenance, Retention
 from memtap.stores.mysql import accounts
 from memtap.stores.mysql.errors import DUPLICATE_COLUMN, NO_SUCH_DATABASE, NO_SUCH_TABLE, code_of
 from memtap.stores.mysql.reader import MySQLReader
-from memtap.stores.mysql.schema import MIGRATIONS, VERSION, VERSIONS_TABLE
+from memtap.stores.mysql.schema import EVENTS, MIGRATIONS, NARROW, NARROW_EVENTS, VERSION, VERSIONS_TABLE
 from memtap.stores.mysql.session import Session
 from memtap.stores.mysql.writer import MySQLWriter
 
-MIGRATION_WAIT_S = 50  # less than a session waits for an answer
+MIGRATION_WAIT_S = 50  # for another memtap's
+MIGRATION_S = 7 * 24 * 3600  # for one statement that rewrites a table
 
 
 class MySQLStore:
@@ -29,7 +30,7 @@ class MySQLStore:
         self._address = address
 
     def migrate(self) -> tuple[int, int]:
-        session = Session(self._address, database=False)
+        session = Session(self._address, database=False, answer_s=MIGRATION_S)
         try:
             name = self._address.database
             quoted = "`" + name.replace("`", "``") + "`"
@@ -109,11 +110,25 @@ class MySQLStore:
 
 
 def _change(session: Session, statement: str) -> None:
+    if statement == NARROW:
+        return _narrow_events(session)
     try:
         session.run(statement)
+        session.commit()
     except StoreError as error:
         if _code(error) != DUPLICATE_COLUMN:
             raise
+
+
+def _narrow_events(session: Session) -> None:
+    """Renaming both tables is one step, before which the old one is whole and after which the new one is."""
+    if not session.rows("SHOW COLUMNS FROM events LIKE 'what'"):
+        session.run("DROP TABLE IF EXISTS events_narrow")
+        session.run(EVENTS.format(name="events_narrow"))
+        session.run(NARROW_EVENTS.format(name="events_narrow"))
+        session.commit()
+        session.run("RENAME TABLE events TO events_wide, events_narrow TO events")
+    session.run("DROP TABLE IF EXISTS events_wide")
 
 
 def _version(session: Session) -> int:

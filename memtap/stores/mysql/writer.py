@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from memtap.errors import StoreError
 from memtap.stores import schema
@@ -16,9 +16,6 @@ from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DUPLICATE_KEY, code_of
 from memtap.stores.mysql.session import LoadMethod, Session
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
-
-if TYPE_CHECKING:
-    from memtap.native import Batch
 
 AT_ONCE = 1000  # values in one statement's list
 DETAIL_BYTES = 2048
@@ -68,25 +65,38 @@ class MySQLWriter:
         stream = self._stream(stream_no)
         first_id = schema.event_id(stream_no, batch.first_ordinal)
         schema.event_id(stream_no, batch.first_ordinal + len(batch.events))
+        try:
+            return self._write(stream_no, stream, batch, first_id)
+        except _IdsGone:
+            stream.ids = LocalIds()
+            return self._write(stream_no, stream, batch, first_id)
+
+    def _write(self, stream_no: int, stream: OpenStream, batch: SealedBatch, first_id: int) -> bool:
+        events = batch.events
         with self._transaction() as session:
             if not _claim(session, stream_no, batch):
                 return False
             ids = stream.ids.covering(
-                batch.events,
+                events,
                 lambda comms: _name_ids(session, comms),
                 lambda new: _process_ids(session, stream.host_id, new),
             )
-            first_us = last_us = None
-            if rows := len(batch.events):
-                _load(session, batch.events, ids, first_id)
-                session.run(sql.ADD_TO_ROLLUP)
-                session.run(sql.ADD_TO_PROCESSES)
-                first_us, last_us, sane_us = session.rows(sql.TIMES, [schema.END_OF_TIME_US])[0]
-                session.run(sql.RAISE_HOST, [sane_us, stream.host_id])
-            _end_exited(session, [(ids.processes[local], time_us) for local, time_us in batch.events.ended])
+            if len(events):
+                columns = ", ".join(f"`{name}`" for name in events.events_columns(ids.names))
+                text = events.events_text(ids.processes, ids.names, first_id)
+                session.load("events", columns, text, len(events))
+                for table, step in schema.TIERS:
+                    rows = events.sums_text(ids.processes, step)
+                    session.run_values(*sql.add_to_rollup(table, events.wide), rows)
+                rows = events.process_sums_text(ids.processes, ids.names)
+                session.run_values(*sql.add_to_processes(events.wide), rows)
+            _end_exited(session, [(ids.processes[local], time_us) for local, time_us in events.ended])
             _add_losses(session, stream_no, batch)
-            counts = [batch.lines, rows, batch.rejected, batch.notices]
-            session.run(sql.ADD_TO_STREAM, [*counts, first_us, first_us, last_us, last_us, stream_no])
+            _add_to_account(session, stream_no, batch)
+            first_us, last_us, sane_us = events.times(schema.END_OF_TIME_US) or (None, None, 0)
+            counts = [batch.lines, len(events), batch.rejected, batch.notices]
+            if not session.run(sql.ADD_TO_STREAM, [*counts, first_us, first_us, last_us, last_us, sane_us, stream_no]):
+                raise _IdsGone
         stream.ids = ids  # only now: ids made in a transaction that failed do not exist
         return True
 
@@ -122,7 +132,6 @@ class MySQLWriter:
         if self._session is None or self._session.lost:
             self._session = _connected(self._address)
         session = self._session
-        session.run("START TRANSACTION")
         try:
             yield session
             session.commit()
@@ -137,9 +146,11 @@ def _connected(address: MySQLAddress) -> Session:
     session = Session(address)
     # What another writer has just committed must be seen: both take names from one table.
     session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    session.run(sql.ACTIVITY_TABLE)
-    session.commit()
     return session
+
+
+class _IdsGone(Exception):
+    """A process that this writer knew has been dropped since: its rows went nowhere, and the transaction with them."""
 
 
 def _claim(session: Session, stream_no: int, batch: SealedBatch) -> bool:
@@ -165,15 +176,9 @@ def _claim(session: Session, stream_no: int, batch: SealedBatch) -> bool:
     return True
 
 
-def _load(session: Session, events: Batch, ids: LocalIds, first_id: int) -> None:
-    """The batch's calls into the store and its activity into this connection's own table."""
-    wide = events.wide
-    calls = events.events_text(ids.processes, ids.names, first_id)
-    session.load("events", sql.WIDE_EVENT_COLUMNS if wide else sql.EVENT_COLUMNS, calls, len(events))
-    activity = events.activity_text(ids.processes, ids.names)
-    session.run("DELETE FROM batch_activity")
-    columns = sql.WIDE_ACTIVITY_COLUMNS if wide else sql.ACTIVITY_COLUMNS
-    session.load("batch_activity", columns, activity, activity.count(b"\n"))
+def _add_to_account(session: Session, stream_no: int, batch: SealedBatch) -> None:
+    rows = [f"({second}, {stream_no}, {stored}, {rejected}),\n" for second, stored, rejected in batch.events.seconds]
+    session.run_values(*sql.ADD_TO_ACCOUNT, "".join(rows).encode())
 
 
 def _end_exited(session: Session, ended: Sequence[tuple[int, int]]) -> None:
@@ -278,8 +283,8 @@ def _add_losses(session: Session, stream_no: int, batch: SealedBatch) -> None:
     for position, loss in enumerate(batch.losses):
         cause, detail = storable(loss.cause).encode(), _cut(storable(loss.detail))
         session.run(
-            "INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [stream_no, batch.number, position, loss.time_us, cause, loss.events, detail],
+            sql.ADD_LOSS,
+            [stream_no, batch.number, position, loss.time_us, cause, loss.events, detail, loss.since_us],
         )
         totals[cause] += loss.events
     for cause, events in totals.items():
