@@ -25,16 +25,15 @@ from .shim import Shim
 EVENTS = 8 * ROWS
 # Each step of the protocol, by a word of its statement.
 STEPS = (
-    b"START TRANSACTION",
     b"INSERT INTO batches",
     b"FROM names WHERE",
     b"INSERT INTO names",
-    b"INSERT INTO processes",
+    b"INSERT INTO processes (id, host_id",
     b"INTO TABLE events",
-    b"INTO TABLE batch_activity",
     b"INSERT INTO rollup_1s",
-    b"UPDATE processes p",
-    b"UPDATE hosts",
+    b"INSERT INTO rollup_1h",
+    b"INSERT INTO processes (id, name_id",
+    b"INSERT INTO account_1s",
     b"UPDATE streams",
     b"COMMIT",
 )

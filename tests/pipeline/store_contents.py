@@ -11,7 +11,7 @@ import MySQLdb
 
 EVENTS = """
     SELECT e.id, e.time_us, p.pid, n.comm, e.call, e.length
-    FROM events e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id ORDER BY e.id"""
+    FROM {calls} e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id ORDER BY e.id"""
 PROCESSES = (
     "SELECT pid, requested, released, requests, releases, first_us, last_us FROM processes ORDER BY pid, start_us"
 )
@@ -24,6 +24,7 @@ COUNTS = "SELECT sum(lines_read), sum(stored), sum(rejected), sum(notices), max(
 def query(url: str, statement: str) -> list[tuple[Any, ...]]:
     """The rows, decimals as integers."""
     parts = urlsplit(url)
+    statement = statement.replace("{calls}", "events" if parts.scheme == "duckdb" else "calls")
     if parts.scheme == "duckdb":
         with duckdb.connect(parts.path, read_only=True) as connection:
             rows: Sequence[tuple[Any, ...]] = connection.execute(statement).fetchall()

@@ -33,6 +33,7 @@ from rogue import rogue
 from memtap.errors import StoreAway, StoreError
 from memtap.stores import open_store
 from memtap.stores.contract import CallFilter, Reader, Store, Stream
+from memtap.stores.mysql import session
 from memtap.stores.mysql.errors import meaning
 from memtap.stores.mysql.schema import VERSION
 from memtap.stores.mysql.writer import MySQLWriter
@@ -302,7 +303,7 @@ class TestReading:
         middle = (calls[10_000].time_us, 1 << 50)
         for arguments in ({}, {"before": middle}, {"after": middle}):
             reader.calls(EVERYTHING, **arguments)  # type: ignore[arg-type]
-            plan = {row[2]: row for row in ask("EXPLAIN " + asked[-1][0], asked[-1][1])}["e"]
+            plan = {row[2]: row for row in ask("EXPLAIN " + asked[-1][0], asked[-1][1])}["events"]
             assert (plan[3], plan[5]) in {("index", "PRIMARY"), ("range", "PRIMARY")}
             assert "filesort" not in plan[9]
 
@@ -403,7 +404,10 @@ class TestRogueServer:
         file.write_text("the secret of the client's machine")
         return file
 
-    def test_a_server_that_asks_for_a_file_unbidden_does_not_get_it(self, tmp_path: Path, secret: Path) -> None:
+    def test_a_server_that_asks_for_a_file_unbidden_does_not_get_it(
+        self, tmp_path: Path, secret: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session, "ANSWER_TIMEOUT_S", 3)  # it never says more
         with rogue(tmp_path / "s", secret) as server:
             store = open_store(f"mysql://me@localhost/x?unix_socket={server.path}&tls_mode=DISABLED")
             with pytest.raises(StoreError):

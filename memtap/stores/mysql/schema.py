@@ -270,15 +270,15 @@ _VERSION_3 = (
     """
     CREATE OR REPLACE SQL SECURITY INVOKER VIEW calls AS
     SELECT id, time_us, process_id,
-           COALESCE(name_id, name_wide) AS name_id,
+           CAST(COALESCE(name_id, name_wide) AS UNSIGNED) AS name_id,
            what & 15 AS `call`,
-           COALESCE(length, length_wide) AS length,
-           IF(what & 112,
-              COALESCE(freed, IF(what & 128, (COALESCE(length, length_wide) + 4095) DIV 4096 * 4096, 0)),
-              NULL) AS freed,
-           IF(what & 112, COALESCE(errno, 0), NULL) AS errno,
-           IF(what & 112, (what >> 4 & 7) - 1, NULL) AS kind,
-           COALESCE(vm_pages * 4096, vm_wide) AS vm
+           CAST(COALESCE(length, length_wide) AS UNSIGNED) AS length,
+           CAST(IF(what & 112,
+                   COALESCE(freed, IF(what & 128, (COALESCE(length, length_wide) + 4095) DIV 4096 * 4096, 0)),
+                   NULL) AS UNSIGNED) AS freed,
+           CAST(IF(what & 112, COALESCE(errno, 0), NULL) AS UNSIGNED) AS errno,
+           CAST(IF(what & 112, (what >> 4 & 7) - 1, NULL) AS UNSIGNED) AS kind,
+           CAST(COALESCE(vm_pages * 4096, vm_wide) AS UNSIGNED) AS vm
     FROM events
     """,
     _VERSION_2[-1].replace("FROM events e", "FROM calls e"),

@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    """A connection and its transaction. One thread's; of no more use once `lost`."""
+    """A connection and its transaction. One thread's; of no more use once `lost`. `answer_s`: how long a statement may
+    take, 0 for what is usual."""
 
     def __init__(
         self,
@@ -40,14 +41,15 @@ class Session:
         *,
         database: bool = True,
         autocommit: bool = False,
-        answer_s: int = ANSWER_TIMEOUT_S,
+        answer_s: int = 0,
     ) -> None:
         self._url = address.url
         self.lost = False
         self.load_method: LoadMethod = "load data" if _may_send_files() else "insert"
         try:
             self._connection = MySQLdb.connect(
-                **_options(address, database=database, autocommit=autocommit) | {"read_timeout": answer_s}
+                **_options(address, database=database, autocommit=autocommit)
+                | {"read_timeout": answer_s or ANSWER_TIMEOUT_S}
             )
         except MySQLdb.Error as error:
             raise meaning(error, self._url) from error
@@ -186,7 +188,6 @@ def _options(address: MySQLAddress, *, database: bool, autocommit: bool) -> dict
         # 2: only while a LOAD statement is outstanding. With 1, a rogue server could ask for any file at any time.
         "local_infile": 2 if _may_send_files() else 0,
         "connect_timeout": CONNECT_TIMEOUT_S,
-        "read_timeout": ANSWER_TIMEOUT_S,
         "write_timeout": ANSWER_TIMEOUT_S,
         "ssl_mode": address.tls_mode,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 from memtap.errors import StoreAway, StoreError
@@ -30,16 +31,20 @@ class MySQLStore:
         self._address = address
 
     def migrate(self) -> tuple[int, int]:
-        session = Session(self._address, database=False, answer_s=MIGRATION_S)
-        try:
-            name = self._address.database
-            quoted = "`" + name.replace("`", "``") + "`"
-            if not session.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = ?", [name]):
+        name = self._address.database
+        quoted = "`" + name.replace("`", "``") + "`"
+        with closing(Session(self._address, database=False)) as session:
+            if session.rows("SELECT 1 FROM information_schema.schemata WHERE schema_name = ?", [name]):
+                session.run(f"USE {quoted}")
+                found = _version(session)
+                schema.refuse_newer(found, VERSION, self.url)
+                if found == VERSION:
+                    return found, found
+            else:
                 session.run(f"CREATE DATABASE IF NOT EXISTS {quoted}")
-            session.run(f"USE {quoted}")
+        # Rewriting a table takes as long as it takes. This server has answered: it is there, and one of its kind.
+        with closing(Session(self._address, answer_s=MIGRATION_S)) as session:
             return self._migrate(session)
-        finally:
-            session.close()
 
     def writer(self) -> MySQLWriter:
         self._require_schema()
