@@ -8,8 +8,6 @@ EVENT_ORDINAL_BITS = 40
 """An event's id is `stream_no << 40 | ordinal`: 16 million streams of a million million events. Nothing in it
 depends on when or how often an ingest was tried."""
 MAX_STREAM_NO = (1 << (64 - EVENT_ORDINAL_BITS)) - 1
-TIERS = (("rollup_1s", 1), ("rollup_1m", 60), ("rollup_1h", 3600))
-"""The tables of sums by process and time, and their steps in seconds."""
 FIRST_UNSEEN_US = 2**64 - 1
 """`first_us` of a process that has no call yet; its `last_us` is 0."""
 END_OF_TIME_US = 253_402_300_800_000_000

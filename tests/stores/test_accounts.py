@@ -19,7 +19,7 @@ from mariadb import Server
 
 from memtap.errors import StoreError
 from memtap.stores import open_store
-from memtap.stores.contract import Store
+from memtap.stores.contract import Retention, Store
 from memtap.stores.mysql.accounts import ACCOUNTS
 
 CALLS = some_calls(3000)
@@ -124,9 +124,16 @@ class TestLoader:
         with closing(open_store(urls["loader"])) as store, closing(store.writer()) as writer:
             number = writer.open_stream(STREAM).stream_no
             assert all(writer.write(number, batch) for batch in batches(CALLS))
-            writer.end_processes(number, [1], FIRST_US)
+            writer.end_processes(number, [1], CALLS[-1].time_us + 1)
             assert writer.last_stream("") is not None
             store.server_pids()
+            dropped = [
+                store.maintain(Retention(keep_events_s=3600, keep_rollups_s=7200), FIRST_US + days * 86_400_000_000)
+                for days in (0, 1, 400, 4000)
+                for _ in range(3)
+            ]
+            assert sum(step.events_dropped for step in dropped) == len(CALLS)
+            assert sum(step.processes_dropped for step in dropped) == 1
 
     def test_it_can_change_no_schema_and_no_account(self, urls: dict[str, str]) -> None:
         assert try_all(

@@ -152,7 +152,7 @@ def test_a_migration_that_was_cut_off_after_any_step_is_finished(
 def test_calls_are_made_narrow_once_wherever_it_was_cut_off(mysql_url: str, twin: Store, old: Any, step: str) -> None:
     cursor = old.cursor()
     if step != "nothing":
-        cursor.execute(schema.EVENTS.format(name="events_narrow"))
+        cursor.execute(schema.EVENTS.format(name="events_narrow", end_s=1))
         cursor.execute(schema.NARROW_EVENTS.format(name="events_narrow"))
     if step == "renamed":
         cursor.execute("RENAME TABLE events TO events_wide, events_narrow TO events")

@@ -10,6 +10,7 @@ from memtap.errors import StoreAway, StoreError
 from memtap.stores.address import MySQLAddress
 from memtap.stores.mysql.session import Session
 from memtap.stores.reading import GREATEST, Conditions, Row, SqlReader, Where
+from memtap.stores.tiers import TIERS
 
 KEPT_SESSIONS = 4
 SECONDS_AT_ONCE = 256  # ranges in one statement
@@ -19,6 +20,7 @@ class MySQLReader(SqlReader):
     """Reads through sessions that can do nothing else, one a thread at a time, a few kept for the next."""
 
     _calls = "calls"  # a view: `events` itself is narrow
+    _tiers = tuple(TIERS)
 
     def __init__(self, address: MySQLAddress) -> None:
         self._address = address
@@ -41,6 +43,9 @@ class MySQLReader(SqlReader):
         self._drop_idle()
         with self._session() as session:
             return session.rows(sql, values)
+
+    def _horizons(self) -> dict[int, int]:
+        return {int(tier): int(second) for tier, second in self._rows("SELECT tier, second FROM horizons")}
 
     def _page(self, conditions: Conditions, limit: int) -> list[Row]:
         # The primary key leads from the newest call backwards. It would pass every call of a day to find the

@@ -210,7 +210,9 @@ CREATE TABLE {name} (
     name_wide INT UNSIGNED,
     PRIMARY KEY (time_us, id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC
-PARTITION BY RANGE (time_us) (PARTITION latest VALUES LESS THAN MAXVALUE)
+PARTITION BY RANGE (time_us) (
+    PARTITION begin VALUES LESS THAN ({end_s}000000), PARTITION latest VALUES LESS THAN MAXVALUE
+)
 """
 # From the table of version 2, each call as it is.
 NARROW_EVENTS = """
@@ -282,7 +284,8 @@ _VERSION_3 = (
     FROM events
     """,
     _VERSION_2[-1].replace("FROM events e", "FROM calls e"),
-    "ALTER TABLE rollup_1s PARTITION BY RANGE (second) (PARTITION latest VALUES LESS THAN MAXVALUE)",
+    "ALTER TABLE rollup_1s PARTITION BY RANGE (second)"
+    " (PARTITION begin VALUES LESS THAN ({end_s}), PARTITION latest VALUES LESS THAN MAXVALUE)",
     _tier("rollup_1m"),
     _fill_tier("rollup_1m", 60),
     _tier("rollup_1h"),
@@ -294,6 +297,12 @@ _VERSION_3 = (
         stored BIGINT UNSIGNED NOT NULL,
         rejected BIGINT UNSIGNED NOT NULL,
         PRIMARY KEY (second, stream_no)
+    ) ENGINE=InnoDB
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS horizons (
+        tier INT UNSIGNED NOT NULL PRIMARY KEY COMMENT 'its step in seconds',
+        second BIGINT UNSIGNED NOT NULL COMMENT 'from which on it is kept'
     ) ENGINE=InnoDB
     """,
     # What was rejected counts to the last call before it: of older batches nobody knows better than theirs.

@@ -14,6 +14,8 @@ from memtap.stores.address import MySQLAddress
 from memtap.stores.contract import Maintenance, Retention
 from memtap.stores.mysql import accounts
 from memtap.stores.mysql.errors import DUPLICATE_COLUMN, NO_SUCH_DATABASE, NO_SUCH_TABLE, code_of
+from memtap.stores.mysql.gate import Gate
+from memtap.stores.mysql.housekeeping import Housekeeper
 from memtap.stores.mysql.reader import MySQLReader
 from memtap.stores.mysql.schema import EVENTS, MIGRATIONS, NARROW, NARROW_EVENTS, VERSION, VERSIONS_TABLE
 from memtap.stores.mysql.session import Session
@@ -29,6 +31,8 @@ class MySQLStore:
     def __init__(self, address: MySQLAddress) -> None:
         self.url = address.url
         self._address = address
+        self._gate = Gate()
+        self._housekeeper = Housekeeper(address, self._gate)
 
     def migrate(self) -> tuple[int, int]:
         name = self._address.database
@@ -48,15 +52,14 @@ class MySQLStore:
 
     def writer(self) -> MySQLWriter:
         self._require_schema()
-        return MySQLWriter(self._address)
+        return MySQLWriter(self._address, self._gate)
 
     def reader(self) -> MySQLReader:
         self._require_schema()
         return MySQLReader(self._address)
 
     def maintain(self, retention: Retention, now_us: int) -> Maintenance:
-        del retention, now_us
-        return Maintenance()
+        return self._housekeeper.step(retention, now_us)
 
     def create_accounts(self, host: str, folder: Path) -> list[Path]:
         """Make the schema owner's, the loader's and the reader's account: see `accounts.create`."""
@@ -83,7 +86,7 @@ class MySQLStore:
             return ()  # its folder is the database's own, and a container's pid is not ours
 
     def close(self) -> None:
-        pass
+        self._housekeeper.close()
 
     def _migrate(self, session: Session) -> tuple[int, int]:
         # The lock is the server's, not the database's, and goes with the connection.
@@ -118,18 +121,24 @@ def _change(session: Session, statement: str) -> None:
     if statement == NARROW:
         return _narrow_events(session)
     try:
-        session.run(statement)
+        session.run(statement.replace("{end_s}", str(_end_s())))
         session.commit()
     except StoreError as error:
         if _code(error) != DUPLICATE_COLUMN:
             raise
 
 
+def _end_s() -> int:
+    """The end of the first partitions: they hold the past, and the present until housekeeping has come by."""
+    hour = 3600
+    return int(time.time()) // hour * hour + 2 * hour
+
+
 def _narrow_events(session: Session) -> None:
     """Renaming both tables is one step, before which the old one is whole and after which the new one is."""
     if not session.rows("SHOW COLUMNS FROM events LIKE 'what'"):
         session.run("DROP TABLE IF EXISTS events_narrow")
-        session.run(EVENTS.format(name="events_narrow"))
+        session.run(EVENTS.format(name="events_narrow", end_s=_end_s()))
         session.run(NARROW_EVENTS.format(name="events_narrow"))
         session.commit()
         session.run("RENAME TABLE events TO events_wide, events_narrow TO events")

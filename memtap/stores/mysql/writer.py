@@ -14,8 +14,10 @@ from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
 from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DUPLICATE_KEY, code_of
+from memtap.stores.mysql.gate import Gate
 from memtap.stores.mysql.session import LoadMethod, Session
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
+from memtap.stores.tiers import TIERS
 
 AT_ONCE = 1000  # values in one statement's list
 DETAIL_BYTES = 2048
@@ -26,8 +28,9 @@ Key = TypeVar("Key")
 class MySQLWriter:
     """Writes batches by LOAD DATA, or by INSERT where the server refuses that. One thread's."""
 
-    def __init__(self, address: MySQLAddress) -> None:
+    def __init__(self, address: MySQLAddress, gate: Gate) -> None:
         self._address = address
+        self._gate = gate
         self._session: Session | None = None
         self._streams: dict[int, OpenStream] = {}
 
@@ -85,7 +88,7 @@ class MySQLWriter:
                 columns = ", ".join(f"`{name}`" for name in events.events_columns(ids.names))
                 text = events.events_text(ids.processes, ids.names, first_id)
                 session.load("events", columns, text, len(events))
-                for table, step in schema.TIERS:
+                for step, table in TIERS.items():
                     rows = events.sums_text(ids.processes, step)
                     session.run_values(*sql.add_to_rollup(table, events.wide), rows)
                 rows = events.process_sums_text(ids.processes, ids.names)
@@ -132,14 +135,15 @@ class MySQLWriter:
         if self._session is None or self._session.lost:
             self._session = _connected(self._address)
         session = self._session
-        try:
-            yield session
-            session.commit()
-        except BaseException:
-            session.roll_back()
-            if session.lost:
-                session.close()
-            raise
+        with self._gate.writing():
+            try:
+                yield session
+                session.commit()
+            except BaseException:
+                session.roll_back()
+                if session.lost:
+                    session.close()
+                raise
 
 
 def _connected(address: MySQLAddress) -> Session:

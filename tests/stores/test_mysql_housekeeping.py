@@ -1,0 +1,244 @@
+"""The MySQL store's housekeeping on a real server: partitions made ahead and dropped, and what a writer notices."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from counted import STREAM, Call, WideCall, batches, one_batch
+from mariadb import Server
+
+from memtap.errors import StoreAway
+from memtap.stores.contract import CallFilter, Reader, Retention, Store, Stream
+from memtap.stores.mysql.writer import MySQLWriter
+
+NOW_S = 1_900_000_000
+NOW_US = NOW_S * 1_000_000
+HOUR_S = 3600
+DAY_S = 86_400
+NOTHING = Retention()
+
+
+@pytest.fixture
+def store(mysql_url: str, open_url: Callable[[str], Store]) -> Store:
+    return open_url(mysql_url)
+
+
+@pytest.fixture
+def writer(store: Store) -> Iterator[MySQLWriter]:
+    with closing(store.writer()) as writer:
+        assert isinstance(writer, MySQLWriter)
+        yield writer
+
+
+@pytest.fixture
+def reader(store: Store) -> Iterator[Reader]:
+    with closing(store.reader()) as reader:
+        yield reader
+
+
+@pytest.fixture
+def ends(mysql_url: str, mariadb: Server) -> Callable[[str], list[str]]:
+    """The end of each partition of a table."""
+    database = mysql_url.partition("localhost/")[2].partition("?")[0]
+    return lambda table: [
+        end
+        for (end,) in mariadb.execute(
+            "SELECT partition_description FROM information_schema.partitions WHERE table_schema = %s"
+            " AND table_name = %s ORDER BY partition_ordinal_position",
+            database,
+            table,
+        )
+    ]
+
+
+def at(*seconds: int) -> list[Call]:
+    """A call of 4,096 bytes at each of these seconds from now."""
+    return [Call(1, time_us=NOW_US + second * 1_000_000) for second in seconds]
+
+
+def write(writer: MySQLWriter, calls: list[Call], stream: Stream = STREAM) -> int:
+    cursor = writer.open_stream(stream)
+    for batch in batches([*([Call(1)] * cursor.next_ordinal), *calls], start=cursor, rows=500):
+        assert writer.write(cursor.stream_no, batch)
+    return cursor.stream_no
+
+
+def all_of(store: Store, retention: Retention, now_us: int = NOW_US) -> tuple[int, int, int]:
+    """Steps until there is nothing left to do: calls, rollups and processes dropped."""
+    dropped = [0, 0, 0]
+    for _ in range(50):
+        step = store.maintain(retention, now_us)
+        for what, count in enumerate((step.events_dropped, step.rollups_dropped, step.processes_dropped)):
+            dropped[what] += count
+        if not step.more:
+            return dropped[0], dropped[1], dropped[2]
+    raise AssertionError("there is always more to do")
+
+
+class TestAhead:
+    def test_there_is_always_a_partition_for_what_comes_next(
+        self, store: Store, ends: Callable[[str], list[str]]
+    ) -> None:
+        keep = Retention(keep_events_s=DAY_S)
+        for minute in range(0, 300, 20):
+            now_s = NOW_S + 60 * minute
+            store.maintain(keep, now_s * 1_000_000)
+            *known, last = ends("events")
+            assert last == "MAXVALUE"
+            future = [int(end) // 1_000_000 - now_s for end in known if int(end) > now_s * 1_000_000]
+            assert 1 <= len(future) <= 2
+            assert 0 < future[0] <= HOUR_S < future[-1] + HOUR_S
+            assert [int(end) * 1_000_000 for end in ends("rollup_1s")[:-1]] == [int(end) for end in known]
+        before = ends("events")
+        store.maintain(keep, now_s * 1_000_000)
+        assert ends("events") == before, "what is there is left alone"
+
+    def test_calls_of_a_clock_that_was_ahead_are_kept_and_stop_nothing(
+        self, store: Store, writer: MySQLWriter, reader: Reader, ends: Callable[[str], list[str]]
+    ) -> None:
+        store.maintain(NOTHING, NOW_US)
+        write(writer, at(-1, 0, 10 * 365 * DAY_S, -10 * 365 * DAY_S, 1))
+        for day in (1, 2, 3):
+            store.maintain(NOTHING, NOW_US + day * DAY_S * 1_000_000)
+        assert int(ends("events")[-2]) > NOW_US + 3 * DAY_S * 1_000_000
+        assert len(reader.calls(CallFilter())) == 5
+
+    def test_a_partition_full_of_calls_is_never_cut(
+        self, store: Store, writer: MySQLWriter, ends: Callable[[str], list[str]]
+    ) -> None:
+        store.maintain(NOTHING, NOW_US)
+        before = ends("events")
+        write(writer, at(*([10 * DAY_S] * 3000)))
+        store.maintain(NOTHING, NOW_US + 4 * DAY_S * 1_000_000)
+        assert ends("events") == before
+
+
+class TestRetention:
+    def test_calls_go_by_their_age_and_sums_outlive_them(
+        self, store: Store, writer: MySQLWriter, reader: Reader
+    ) -> None:
+        keep = Retention(keep_events_s=DAY_S, keep_rollups_s=400 * DAY_S)
+        hours = range(72)
+        for hour in hours:
+            now_us = NOW_US + hour * HOUR_S * 1_000_000
+            all_of(store, keep, now_us)
+            write(writer, at(*range(hour * HOUR_S, hour * HOUR_S + 300, 100)))
+        now_us = NOW_US + 72 * HOUR_S * 1_000_000
+        all_of(store, keep, now_us)
+        kept = [call.time_us for call in reader.calls(CallFilter(), limit=9999)]
+        written = [NOW_US + s * 1_000_000 for hour in hours for s in range(hour * HOUR_S, hour * HOUR_S + 300, 100)]
+        assert set(kept) >= {time_us for time_us in written if time_us > now_us - DAY_S * 1_000_000}
+        assert min(kept) >= now_us - (DAY_S + 2 * HOUR_S) * 1_000_000
+        end_us = now_us + 1
+        assert sum(row.requests for row in reader.window(NOW_US, end_us)) == len(written)
+        by_hour = reader.history(None, NOW_US, end_us, step=HOUR_S)
+        assert [row[0] for row in by_hour] == [NOW_S - NOW_S % HOUR_S + hour * HOUR_S for hour in hours]
+        assert sum(row[3] for row in by_hour) == len(written)
+        assert reader.account().stored == len(written)
+
+    def test_the_oldest_go_first_where_there_is_too_much(
+        self, store: Store, writer: MySQLWriter, reader: Reader, mariadb: Server, mysql_url: str
+    ) -> None:
+        keep = Retention(keep_bytes=3_000_000)
+        database = mysql_url.partition("localhost/")[2].partition("?")[0]
+        for part in range(6):
+            now_us = NOW_US + part * 60_000_000
+            store.maintain(keep, now_us)
+            write(writer, [Call(1, time_us=now_us + i) for i in range(10_000)])
+        mariadb.execute(f"ANALYZE TABLE {database}.events")
+        before = store.maintain(Retention(), now_us + 60_000_000)
+        dropped, *_ = all_of(store, keep, now_us + 60_000_000)
+        mariadb.execute(f"ANALYZE TABLE {database}.events")
+        after = store.maintain(keep, now_us + 60_000_000)
+        assert before.bytes_stored > 3_000_000 >= after.bytes_stored
+        calls = reader.calls(CallFilter(), limit=100_000)
+        assert len(calls) == 60_000 - dropped
+        assert dropped % 10_000 == 0
+        assert dropped > 0
+        assert min(call.time_us for call in calls) == NOW_US + dropped // 10_000 * 60_000_000
+        assert after.oldest_us == min(call.time_us for call in calls)
+
+    def test_nothing_is_dropped_without_a_limit(self, store: Store, writer: MySQLWriter, reader: Reader) -> None:
+        write(writer, at(*range(100)))
+        assert all_of(store, NOTHING, NOW_US + 1000 * DAY_S * 1_000_000) == (0, 0, 0)
+        assert len(reader.calls(CallFilter(), limit=999)) == 100
+
+    def test_processes_go_with_their_last_sums_and_come_back_with_a_call(
+        self, store: Store, writer: MySQLWriter, reader: Reader
+    ) -> None:
+        keep = Retention(keep_events_s=HOUR_S, keep_rollups_s=DAY_S)
+        calls: list[Call] = [WideCall(pid, time_us=NOW_US + pid) for pid in (1, 2, 3)]
+        ended = [replace(call, call="exit", time_us=NOW_US + 10) for call in calls[:2]]
+        number = writer.open_stream(STREAM).stream_no
+        many = list(batches([*calls, *ended, WideCall(1, time_us=NOW_US + 30 * DAY_S * 1_000_000)], rows=5))
+        assert writer.write(number, many[0])
+        *_, dropped = all_of(store, keep, NOW_US + 20 * DAY_S * 1_000_000)
+        assert dropped == 2
+        assert [row.pid for row in reader.processes(ended=None)] == [3], "who has not ended stays"
+        assert writer.write(number, many[1]), "although the writer knew the process by an id that is gone"
+        assert {row.pid: row.requests for row in reader.processes(ended=None)} == {1: 1, 3: 1}
+
+    def test_old_batches_go_but_for_the_latest_of_each_stream(
+        self, store: Store, writer: MySQLWriter, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("memtap.stores.mysql.housekeeping.BATCHES_KEPT", 3)
+        write(writer, at(*range(3000)))
+        other = replace(STREAM, name="another")
+        write(writer, at(*range(600)), other)
+        account = reader.account()
+        all_of(store, Retention(keep_rollups_s=365 * DAY_S))
+        rows = reader._rows("SELECT stream_no, batch_no FROM batches ORDER BY 1, 2")  # type: ignore[attr-defined]
+        assert rows == [(1, 2), (1, 3), (1, 4), (1, 5), (2, 0), (2, 1)]
+        assert reader.account() == account
+        assert writer.open_stream(STREAM).next_batch == 6
+
+
+class TestManners:
+    def test_it_gives_way_to_a_transaction_and_does_not_make_others_wait(
+        self, store: Store, writer: MySQLWriter, mariadb: Server, mysql_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("memtap.stores.mysql.partitions.TRIES", 3)
+        write(writer, at(0))
+        database = mysql_url.partition("localhost/")[2].partition("?")[0]
+        other = mariadb.connect(database)
+        other.query("START TRANSACTION")
+        other.query("SELECT COUNT(*) FROM events")  # a long report, or another host's batch
+        other.store_result()
+        with pytest.raises(StoreAway, match="Lock wait timeout"):
+            store.maintain(NOTHING, NOW_US)
+        assert writer.write(1, replace(one_batch(*at(1)), number=1, first_ordinal=1))
+        other.close()
+        store.maintain(NOTHING, NOW_US)
+
+    def test_a_writer_at_full_speed_lets_it_through_and_loses_nothing(
+        self, store: Store, writer: MySQLWriter, reader: Reader
+    ) -> None:
+        number = writer.open_stream(STREAM).stream_no
+        calls = [Call(1, time_us=NOW_US + i) for i in range(30_000)]
+        written = threading.Event()
+        wrong: list[BaseException] = []
+
+        def write_on() -> None:
+            try:
+                for batch in batches(calls, rows=50):
+                    assert writer.write(number, batch)
+            except BaseException as error:
+                wrong.append(error)
+            written.set()
+
+        thread = threading.Thread(target=write_on)
+        thread.start()
+        steps = 0
+        while not written.is_set():
+            store.maintain(Retention(keep_events_s=HOUR_S), NOW_US + steps * 150 * 1_000_000 // 10)
+            steps += 1
+            time.sleep(0.01)
+        thread.join()
+        assert wrong == []
+        assert steps > 2
+        assert len(reader.calls(CallFilter(), limit=99_999)) == 30_000
