@@ -8,6 +8,8 @@ import uuid
 from dataclasses import replace
 from threading import Thread
 
+from memtap import header
+from memtap.errors import MemtapError
 from memtap.host import live_pids, sees_all_pids, this_host
 from memtap.loader import Loader, Unstored
 from memtap.native import FormatError, Parser, Reader, Ring
@@ -58,7 +60,9 @@ class Live:
         self._pump = Pump(self._parser, self._loader, flush_s=LIVE_FLUSH_S)
         self._unwatched_us = 0  # since when nobody has watched this machine, until the tap's first line
         self._reaper = Reaper(self._end_processes)
-        self._follows_proc = tap.restarts and not tap.recording and sees_all_pids()
+        self._may_follow_proc = tap.restarts and not tap.recording and sees_all_pids()
+        self._header = b""  # of the stream that a FIFO brings
+        self._is_ours = False
         self._reconciler = Reconciler(self._parser, tap.left_out)
         self._generation = 0
         self._seen = 0  # processes of that generation that the reaper has heard of
@@ -81,6 +85,20 @@ class Live:
         if gone := sorted(set(known) - live_pids()):
             # no earlier than their last calls, wherever the clock stood then
             self._loader.end_processes(tuple(gone), max(time.time_ns() // 1000, *(known[pid] for pid in gone)))
+
+    @property
+    def _follows_proc(self) -> bool:
+        """Whether /proc here is about the processes of the stream. What comes through a FIFO may be anybody's, until
+        its header says that it is this boot's."""
+        if not self._may_follow_proc or not self.tap.fifo:
+            return self._may_follow_proc
+        if self._header != self._parser.header:
+            self._header = self._parser.header
+            try:
+                self._is_ours = header.parse(self._header).host.boot_id == self._host.boot_id
+            except MemtapError:  # it does not say whose it is
+                self._is_ours = False
+        return self._is_ours
 
     def start(self) -> None:
         self._loader.start()

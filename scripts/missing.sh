@@ -24,6 +24,7 @@ meets() {
     kernel-headers) for tree in /lib/modules/*/build/Makefile; do [ -e "$tree" ] && return 0; done; return 1 ;;
     shellcheck) has shellcheck ;;
     clang) has clang && ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer* >/dev/null 2>&1 ;;
+    systemd) has systemd-analyze ;;
     valgrind) has valgrind ;;
     perf) has perf ;;
     rsyslog-mysql) for module in /usr/lib*/rsyslog/ommysql.so /usr/lib/*/rsyslog/ommysql.so; do [ -e "$module" ] && return 0; done; return 1 ;;

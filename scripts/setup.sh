@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 purpose=${1:?usage: scripts/setup.sh run|test|bench}
 runs='compiler python bpftrace'
-tests="$runs mariadb mariadb-headers chromium systemtap kernel-headers shellcheck clang"
+tests="$runs mariadb mariadb-headers chromium systemtap kernel-headers shellcheck clang systemd"
 benches="$tests valgrind perf rsyslog-mysql"
 case $purpose in
   run)   needs=$runs  extras=''        covered_by='run test bench' ;;

@@ -37,6 +37,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--min-length", type=_number, default=0, metavar="BYTES", help="calls of so many bytes or more only"
     )
+    parser.add_argument(
+        "--leave-out",
+        type=_number,
+        action="append",
+        default=[],
+        metavar="PID",
+        help="leave this process out, as the memtap that reads the lines; may be repeated",
+    )
     parser.set_defaults(run=run)
 
 
@@ -57,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Until SIGINT, SIGTERM, or the end of who reads. Nothing that was started is left behind."""
     with stop_on_signals() as stop:
         filters = Filters(args.pid, args.comm, args.cgroup, args.min_length)
-        tap = choose(args.tap, filters=filters, say=_say)
+        tap = choose(args.tap, leave_out=(os.getpid(), *args.leave_out), filters=filters, say=_say)
         if not tap.argv:
             raise UsageError(f"tap {args.tap!r}: its lines are there already; use memtap ingest to store them")
         _say(f"{'NOTE: ' if tap.recording else ''}{tap.message}")

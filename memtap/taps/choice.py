@@ -226,8 +226,10 @@ def _replay(path: str, more: str = "") -> Tap:
 
 
 def _file(path: str) -> Tap:
-    with Path(_checked(path)).open("rb") as stream:
-        if not Path(path).is_fifo() and stream.read(2) == b"\x1f\x8b":
+    if Path(_checked(path)).is_fifo():  # not opened here: it would wait for a writer
+        return Tap("file", path=path, fifo=True, message=f"the lines that come through {path}")
+    with Path(path).open("rb") as stream:
+        if stream.read(2) == b"\x1f\x8b":
             raise TapError(f"tap file:{path}: the file is compressed; use memtap ingest {path}, or replay:{path}")
     return Tap("file", path=path, message=f"the lines of {path}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from memtap.status import TapState, TapStatus
 from memtap.stores.contract import Loss
-from memtap.taps.child import OwnChild
+from memtap.taps.child import OwnChild, enlarge_pipe
 from memtap.taps.process import TapProcess
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _QUIET_START_S = 5.0  # a tap alive for so long has begun, even where the machine makes no call
 _END_GRACE_S = 0.5  # between the end of a tap's output and its own
+_FIFO_LOOK_MS = 100  # how soon a stop is noticed while nobody writes
 _BETWEEN_PASSES_S = 0.5  # of a recording: no busy loop, however short it is
 
 
@@ -40,7 +42,8 @@ class Pauses:
 
 
 class Supervisor:
-    """Runs a tap until stopped, in a thread of its own. A recording that ends begins again, as a new stream.
+    """Runs a tap until stopped, in a thread of its own. A recording that ends begins again, as a new stream; so does
+    what comes through a FIFO with its next writer.
 
     `on_stream(fd)` is called in that thread for each new stream; it reads until the end of the stream,
     returns, and leaves the descriptor open. `on_gap(loss)` is called in the same thread, between two streams
@@ -113,6 +116,8 @@ class Supervisor:
         try:
             if self._tap.argv:
                 self._keep_running()
+            elif self._tap.fifo:
+                self._follow_fifo()
             else:
                 self._read_file()
         except BaseException as error:
@@ -133,6 +138,37 @@ class Supervisor:
         finally:
             if fd:
                 os.close(fd)
+
+    def _follow_fifo(self) -> None:
+        """One writer after another, each a new stream."""
+        while not self._stopping.is_set():
+            try:
+                fd = os.open(self._tap.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError as error:
+                self._message = f"cannot read {self._tap.path!r}: {error.strerror}"
+                break
+            try:
+                if self._writer_came(fd):
+                    os.set_blocking(fd, True)
+                    enlarge_pipe(fd)
+                    self._set_running()
+                    self._close_gap()
+                    self._on_stream(fd)
+                    self._gap = time.time(), f"who wrote to {self._tap.path} has gone"
+                    self._message = f"{self._gap[1]}; waiting for the next"
+                    self._state = "restarting"
+                    self._restarts += 1
+            finally:
+                os.close(fd)
+        self._close_gap()
+
+    def _writer_came(self, fd: int) -> bool:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        while not self._stopping.is_set():
+            if events := poll.poll(_FIFO_LOOK_MS):
+                return bool(events[0][1] & select.POLLIN)
+        return False
 
     def _keep_running(self) -> None:
         while not self._stopping.is_set():

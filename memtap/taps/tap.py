@@ -32,6 +32,7 @@ class Tap:
     name: TapName
     argv: tuple[str, ...] = ()  # the command, in which `exec_tap` fills in SELF and EPOCH. Empty: read `path`
     path: str = ""  # the file of a tap without a command; "-" is standard input
+    fifo: bool = False  # `path` is one: where a writer ends, another may begin
     format: Literal[0, 1, 2] = 0  # of its lines; 0: they say so themselves
     env: Mapping[str, str] = field(default_factory=dict)  # added to memtap's own environment
     needs_tracefs: bool = False  # give it a tracefs of its own where the host has none mounted
@@ -44,4 +45,4 @@ class Tap:
     @property
     def restarts(self) -> bool:
         """Whether its end is a fault to recover from. A file just ends."""
-        return bool(self.argv)
+        return bool(self.argv) or self.fifo

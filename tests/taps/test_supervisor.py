@@ -179,6 +179,20 @@ def test_a_file_is_read_once_and_ends(collect, tmp_path):
     assert (status.name, status.state, status.restarts) == ("file", "ended", 0)
 
 
+def test_what_comes_through_a_fifo_goes_on_with_its_next_writer(collect, wait_until, tmp_path):
+    path = tmp_path / "calls"
+    os.mkfifo(path)
+    collected = collect(choice.choose(f"file:{path}"))
+    for number in (1, 2):
+        path.write_bytes(b"munmap: PID=%d, process=a, time=2, length=3\n" % number)
+        wait_until(lambda: collected.supervisor.status().restarts == number)  # noqa: B023 - asked at once
+    assert [stream.count(b"\n") for stream in collected.streams] == [1, 1]
+    assert [loss.cause for loss in collected.gaps] == ["tap"], "between the two"
+    assert collected.supervisor.stop(60)
+    assert len(collected.gaps) == 2
+    assert "who wrote to" in collected.gaps[1].detail
+
+
 def test_the_pipe_is_as_big_as_the_kernel_allows():
     reading, writing = os.pipe()
     try:
