@@ -154,8 +154,9 @@ class Supervisor:
                     self._set_running()
                     self._close_gap()
                     self._on_stream(fd)
-                    self._gap = time.time(), f"who wrote to {self._tap.path} has gone"
-                    self._message = f"{self._gap[1]}; waiting for the next"
+                    reason = f"who wrote to {self._tap.path} has gone"
+                    self._gap = time.time(), time.monotonic(), reason
+                    self._message = f"{reason}; waiting for the next"
                     self._state = "restarting"
                     self._restarts += 1
             finally:
