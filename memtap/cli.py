@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from memtap.errors import MemtapError, UsageError
 
-COMMANDS = ("run", "ingest", "tap", "serve", "export", "init", "doctor")
+COMMANDS = ("run", "ingest", "tap", "serve", "top", "export", "init", "doctor")
 
 
 def parser(command: str = "") -> argparse.ArgumentParser:
