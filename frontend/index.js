@@ -11,6 +11,7 @@ import { Notes } from "./components/notes/notes.js";
 import { Process } from "./components/process/process.js";
 import { Processes } from "./components/processes/processes.js";
 import { Shares } from "./components/shares/shares.js";
+import { State } from "./components/state/state.js";
 import { Timeline } from "./components/timeline/timeline.js";
 import { tell } from "./lib/dom.js";
 import { feed } from "./lib/feed.js";
@@ -40,5 +41,6 @@ customElements.define("memtap-process", Process);
 customElements.define("memtap-calls", Calls);
 customElements.define("memtap-notes", Notes);
 customElements.define("memtap-losses", Losses);
+customElements.define("memtap-state", State);
 
 feed.start();

@@ -24,6 +24,7 @@ export class Grid extends EventTarget {
   #chosen = null; // key of the selected row
   #rowHeight = 0;
   #hidden = new Set(); // keys of columns
+  #drawing = 0; // number of what is shown: rows drawn at an earlier one are out of date
   #name = `grid-${++grids}`;
 
   constructor({ columns, keyOf, sayLabel }) {
@@ -43,10 +44,10 @@ export class Grid extends EventTarget {
       this.body,
     );
     this.#layOut();
-    this.element.addEventListener("scroll", () => this.draw(), { passive: true });
+    this.element.addEventListener("scroll", () => this.#drawInSight(), { passive: true });
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.body.addEventListener("click", (event) => this.#click(event));
-    new ResizeObserver(() => this.draw()).observe(this.element);
+    new ResizeObserver(() => this.#drawInSight()).observe(this.element);
   }
 
   /** Show `length` rows, told by `rowAt(index)`. */
@@ -70,6 +71,7 @@ export class Grid extends EventTarget {
     this.#hidden = new Set(keys);
     for (const row of [this.head, ...this.#pool]) this.#hideCells(row);
     this.#layOut();
+    this.#drawing += 1; // columns that come back have old text
   }
 
   /** Keys of the columns that are not left out. */
@@ -103,10 +105,17 @@ export class Grid extends EventTarget {
   /** Bring the row at `index` to the top. */
   scrollTo(index) {
     this.element.scrollTop = index * this.#rowHeight;
-    this.draw();
+    this.#drawInSight();
   }
 
+  /** Draw every row in sight anew. */
   draw() {
+    this.#drawing += 1;
+    this.#drawInSight();
+  }
+
+  /** Draw the rows that have come into sight. */
+  #drawInSight() {
     this.#measure();
     this.body.style.height = `${this.#length * this.#rowHeight}px`;
     const inSight = Math.ceil(this.element.clientHeight / this.#rowHeight);
@@ -117,7 +126,7 @@ export class Grid extends EventTarget {
     const first = Math.max(0, Math.min(above, this.#length - wanted));
     // A row keeps its element while it scrolls: index modulo pool size.
     for (let index = first; index < first + wanted; index += 1)
-      this.#drawRow(this.#pool[index % wanted], index);
+      this.#drawOnce(this.#pool[index % wanted], index);
     this.#markActive();
     this.dispatchEvent(new Event("view"));
   }
@@ -163,6 +172,13 @@ export class Grid extends EventTarget {
     return row;
   }
 
+  #drawOnce(element, index) {
+    const drawn = `${this.#drawing} ${index} ${this.#rowHeight}`;
+    if (element.drawn === drawn) return;
+    element.drawn = drawn;
+    this.#drawRow(element, index);
+  }
+
   #drawRow(element, index) {
     const row = this.#rowAt(index);
     const key = this.#keyOf(row);
@@ -173,7 +189,9 @@ export class Grid extends EventTarget {
     element.setAttribute("aria-rowindex", index + 2);
     element.setAttribute("aria-selected", key === this.#chosen);
     element.classList.toggle("odd", index % 2 === 1);
-    this.#columns.forEach((column, at) => column.show(element.children[at], row));
+    this.#columns.forEach((column, at) => {
+      if (!this.#hidden.has(column.key)) column.show(element.children[at], row);
+    });
   }
 
   #click({ target }) {
@@ -234,7 +252,7 @@ export class Grid extends EventTarget {
     else if (top + this.#rowHeight > this.element.scrollTop + height) {
       this.element.scrollTop = top + this.#rowHeight - height;
     }
-    this.draw();
+    this.#drawInSight();
   }
 }
 

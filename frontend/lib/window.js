@@ -35,9 +35,10 @@ export function windowText() {
   return since ? t("window.since", { time: moment(since) }) : "";
 }
 
-/** Calls `listener` when the data of the chosen window may have changed, or the window itself has. */
+/** Calls `listener` at once, and when the data of the chosen window may have changed. */
 export function onWindowData(listener) {
   let passed = 0;
+  queueMicrotask(listener); // the first rows need not wait for the stream of status
   feed.addEventListener("data", () => {
     const chosen = chosenWindow();
     const past = chosen && feed.status.time_us / 1e6 - chosen[1] > SETTLED_S;

@@ -62,6 +62,10 @@ def test_no_state_of_the_page_breaks_a_rule(
     page.locator("memtap-compare .placeholder, memtap-compare .grid-body .grid-row").first.wait_for()
     found["compare"] = violations(page)
 
+    page.locator(".chip button").first.click()
+    page.locator("memtap-state dialog").wait_for()
+    found["state"] = violations(page)
+    page.keyboard.press("Escape")
     page.locator(".chip button").last.click()
     page.locator("memtap-losses dialog").wait_for()
     found["losses"] = violations(page)

@@ -56,6 +56,15 @@ def test_scripts_leave_markup_alone_and_say_only_known_messages(script: Path) ->
     assert [key for key in said if key not in known] == []
 
 
+def test_the_page_asks_for_every_file_at_once() -> None:
+    """A module or a style that another one names is found one round trip later."""
+    page = (ROOT / "index.html").read_text()
+    asked = set(re.findall(r'(?:rel="(?:modulepreload|stylesheet)" href|<script type="module" src)="([^"]+)"', page))
+    files = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.suffix in (".js", ".css")}
+    assert asked == files
+    assert not any("@import" in path.read_text() for path in STYLES)
+
+
 def test_no_address_of_another_host_is_loaded() -> None:
     for path in [*SCRIPTS, *STYLES, ROOT / "index.html"]:
         assert re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}", text_without_names(path.read_text())) == [], path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from pathlib import Path
@@ -98,6 +100,31 @@ def test_choosing_and_finding_hostile_names_executes_nothing(hostile_dashboard: 
     hostile_dashboard.processes.row("<svg/onload=a>").click()
     expect(page.locator(".of-process")).to_contain_text("<svg/onload=a> · 50005")
     expect(page.locator("memtap-timeline .of")).to_have_text("<svg/onload=a> · 50005")
+
+
+def test_tiles_and_the_comparison_show_hostile_names_as_text(hostile_dashboard: Dashboard) -> None:
+    page = hostile_dashboard.page
+    page.get_by_role("button", name="Treemap").click()
+    page.get_by_role("button", name="name", exact=True).click()
+    expect(page.locator(".tile").first).to_be_visible()
+    page.locator("memtap-processes [data-mode=compare]").click()
+    table = hostile_dashboard.grid("memtap-compare")
+    expect(table.row("<img src=x>")).to_be_visible()
+    for place in ("memtap-compare", "memtap-shares"):
+        assert page.locator(f"{place} :is(img, script, b, iframe, a, [onclick], [onload])").count() == 0
+    assert page.evaluate(EXECUTED) is None
+
+
+def test_a_file_of_what_is_shown_holds_no_formula(hostile_dashboard: Dashboard, hostile: PlainCount) -> None:
+    with hostile_dashboard.page.expect_download() as waiting:
+        hostile_dashboard.processes.component.get_by_role("button", name="CSV").click()
+    text = Path(waiting.value.path()).read_text()
+    names = {int(row["pid"]): row["process_name"] for row in csv.DictReader(io.StringIO(text, newline=""))}
+    assert names.keys() == hostile.processes.keys()
+    assert "'=1+1" in names.values()
+    assert not any(name.startswith(("=", "+", "-", "@", "\t", "\r")) for name in names.values())
+    wanted = {display(process.name) for process in hostile.processes.values()}
+    assert {name.removeprefix("'") for name in names.values()} == {name.removeprefix("'") for name in wanted}
 
 
 def test_hostile_addresses_execute_nothing(served: Product, open_dashboard: Open) -> None:

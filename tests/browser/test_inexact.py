@@ -88,6 +88,28 @@ def test_the_selected_process_is_marked_too(with_loss: Dashboard) -> None:
     expect(detail.locator('[data-fact="balance"] dd')).to_have_text("3.00\u00a0MB")
 
 
+def test_the_time_line_shows_when_it_was_and_where_it_was_lost(with_loss: Dashboard) -> None:
+    key = with_loss.page.locator("memtap-timeline [data-kind=lost]")
+    expect(key.locator(".value")).to_have_text("7 by the tap")
+    calls = with_loss.page.locator("memtap-timeline [data-pane=calls]")
+    expect(calls).to_have_attribute("aria-label", re.compile("1 spans with losses"))
+    hatched = calls.locator("canvas").evaluate(
+        PIXELS_OF, key.locator("svg").evaluate("svg => getComputedStyle(svg).color")
+    )
+    assert hatched > 50
+
+
+PIXELS_OF = """(canvas, colour) => {
+  const [red, green, blue] = colour.match(/\\d+/g).map(Number);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let found = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    found += Math.abs(data[at] - red) + Math.abs(data[at + 1] - green) + Math.abs(data[at + 2] - blue) < 60;
+  }
+  return found;
+}"""
+
+
 def test_the_dialog_of_losses_says_how_proc_compared(with_loss: Dashboard) -> None:
     with_loss.figure("losses").get_by_role("button").click()
     line = with_loss.page.locator("memtap-losses p", has_text="/proc")

@@ -80,6 +80,38 @@ def test_what_calls_came_to_appears_with_the_first_tap_that_says_it(tapped: Tapp
     ]
 
 
+def test_a_window_stands_still_while_calls_arrive_and_live_catches_up(tapped: Tapped, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(tapped.product)
+    page = dashboard.page
+    tapped.lines.write(line(70_001, "before", 4096))
+    expect(dashboard.processes.row("before")).to_be_visible()
+    page.get_by_role("button", name="Exact times…").click()
+    page.get_by_role("button", name="Show this window").click()  # the last minute
+    expect(page.locator(".window-bar .window")).to_contain_text("(1\u00a0min)")
+    expect(dashboard.processes.row("before")).to_be_visible()
+    page.wait_for_timeout(1100)  # what comes now is after the window's last second
+    tapped.lines.write(line(70_002, "after", 4096))
+    expect(dashboard.figure("calls").locator(".number")).to_have_text("2")
+    page.reload()
+    expect(dashboard.processes.row("before")).to_be_visible()
+    assert dashboard.processes.row_count == 1
+    page.get_by_role("button", name="Back to live").click()
+    expect(dashboard.processes.row("after")).to_be_visible()
+    expect(dashboard.calls.row("after")).to_be_visible()
+
+
+def test_the_state_of_tap_and_store_is_told_in_full(tapped: Tapped, open_dashboard: Open) -> None:
+    dashboard = open_dashboard(tapped.product)
+    tapped.lines.write(line(70_001, "early", 4096))
+    expect(dashboard.processes.row("early")).to_be_visible()
+    dashboard.page.locator(".chip", has_text="Tap").get_by_role("button").press("Enter")
+    dialog = dashboard.page.get_by_role("dialog", name="State")
+    expect(dialog).to_contain_text("file · running")
+    expect(dialog).to_contain_text("live.duckdb")
+    dashboard.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
 def test_paused_calls_stand_still_and_resume_with_everything(tapped: Tapped, open_dashboard: Open) -> None:
     dashboard = open_dashboard(tapped.product)
     tapped.lines.write(line(70_001, "before", 4096))

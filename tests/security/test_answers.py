@@ -119,7 +119,7 @@ def test_every_file_of_the_dashboard_has_the_type_that_a_strict_browser_wants(si
     with site.client() as client:
         assert client.get("/").headers["content-type"] == "text/html; charset=utf-8"
         assert client.get("/index.js").headers["content-type"] == "text/javascript; charset=utf-8"
-        assert client.get("/index.css").headers["content-type"] == "text/css; charset=utf-8"
+        assert client.get("/lib/page.css").headers["content-type"] == "text/css; charset=utf-8"
         assert client.get("/favicon.svg").headers["content-type"] == "image/svg+xml"
         assert client.get("/vendor/inter/inter-latin.woff2").headers["content-type"] == "font/woff2"
 

@@ -8,6 +8,8 @@ import { t } from "../../lib/language.js";
 import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
 
+const MINUTE_S = 58; // of ticks that come a little late or early
+
 export class Figures extends HTMLElement {
   connectedCallback() {
     const keys = ["requested", "released", "balance", "calls", "rate", "processes", "failed", "losses"];
@@ -106,7 +108,13 @@ function latest(answer) {
 /** Bytes in the last minute, or in each second, where that is not known. */
 function inLastMinute(key, rates) {
   const minute = feed.status.last_minute;
-  if (minute) return t("figures.last-minute", { size: spaced(Number(minute[key])) });
+  if (minute) {
+    const size = spaced(Number(minute[key]));
+    const seconds = Math.round(minute.seconds);
+    return seconds >= MINUTE_S
+      ? t("figures.last-minute", { size })
+      : t("figures.last-seconds", { size, seconds });
+  }
   return t("figures.per-second", { size: spaced(rates[`${key}_per_s`]) });
 }
 

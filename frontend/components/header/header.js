@@ -14,13 +14,14 @@ const LIVE_LEVELS = { live: "good", connecting: "wait", lost: "bad", locked: "ba
 export class Header extends HTMLElement {
   connectedCallback() {
     this.host = chip("header.host");
-    this.memory = chip("header.memory");
-    this.tap = chip("header.tap");
-    this.store = chip("header.store");
-    this.spool = chip("header.spool");
+    const open = () => document.querySelector("memtap-state").open();
+    this.memory = chip("header.memory", open);
+    this.tap = chip("header.tap", open);
+    this.store = chip("header.store", open);
+    this.spool = chip("header.spool", open);
     this.losses = chip("header.losses", () => document.querySelector("memtap-losses").open());
     this.live = el("p", { class: "live", role: "status" }, el("span", { class: "dot" }), el("span"));
-    this.append(
+    this.replaceChildren(
       el(
         "header",
         {},

@@ -61,7 +61,7 @@ export function timeChart(place, { series, colours, tick, increments, times, poi
         {
           ...axis,
           size: em * 6,
-          space: em * 2.4,
+          space: em * 1.7,
           incrs: increments,
           values: (_, values) => values.map(tick),
         },

@@ -1,5 +1,5 @@
 export default {
-  inexact: "≈ Calls were lost meanwhile: the sum is not exact",
+  "inexact": "≈ Calls were lost meanwhile: the sum is not exact",
   "skip.processes": "Skip to the processes",
 
   "header.state": "State",
@@ -87,6 +87,7 @@ export default {
   "figures.per-second": "{size}/s now",
   "figures.details": "Details",
   "figures.last-minute": "{size} in the last minute",
+  "figures.last-seconds": "{size} in the last {seconds} s",
 
   "timeline.heading": "Requested and released per second",
   "timeline.of-all": "all processes",
@@ -358,6 +359,11 @@ export default {
   "spool.empty": "empty",
   "spool.holds": "{size} of {limit}",
   "spool.dropped": "{count} dropped, as it was full",
+  "spool.off": "none",
+  "spool.spooling": "keeps what the store does not take",
+  "spool.draining": "the store takes what waited",
+  "spool.full": "full",
+  "spool.failing": "failing",
 
   "window.since": "since {time}",
 
@@ -420,4 +426,30 @@ export default {
   "compare.loading": "Comparing…",
   "compare.none": "No process changed so between these moments.",
   "compare.unreadable": "The two moments cannot be compared now.",
+
+  "state.heading": "State",
+  "state.close": "Close",
+  "state.now": "Now",
+  "state.total": "In the machine",
+  "state.available": "Available",
+  "state.message": "Message",
+  "state.gap": "Nothing seen since",
+  "state.restarts": "Restarts",
+  "state.left": "Left out, by PID",
+  "state.stderr": "Its last words",
+  "state.url": "Where",
+  "state.error": "Trouble",
+  "state.size": "Size",
+  "state.oldest": "Oldest call",
+  "state.queued": "Batches waiting",
+  "state.events": "Calls are kept for",
+  "state.most": "At most",
+  "state.rollups": "Sums are kept for",
+  "state.housekeeping": "Housekeeping",
+  "state.path": "Folder",
+  "state.waiting": "Waiting",
+  "state.batches": "{count} batches, {size}",
+  "state.limit": "Room",
+  "state.damaged": "Damaged places",
+  "state.dropped": "Dropped calls",
 };

@@ -1,5 +1,5 @@
 export default {
-  inexact: "≈ Entretanto se perdieron llamadas: la suma no es exacta",
+  "inexact": "≈ Entretanto se perdieron llamadas: la suma no es exacta",
   "skip.processes": "Ir a los procesos",
 
   "header.state": "Estado",
@@ -89,6 +89,7 @@ export default {
   "figures.per-second": "{size}/s ahora",
   "figures.details": "Detalles",
   "figures.last-minute": "{size} en el último minuto",
+  "figures.last-seconds": "{size} en los últimos {seconds} s",
 
   "timeline.heading": "Solicitado y liberado por segundo",
   "timeline.of-all": "todos los procesos",
@@ -366,6 +367,11 @@ export default {
   "spool.empty": "vacía",
   "spool.holds": "{size} de {limit}",
   "spool.dropped": "{count} descartadas por estar llena",
+  "spool.off": "ninguna",
+  "spool.spooling": "guarda lo que el almacén no acepta",
+  "spool.draining": "el almacén acepta lo que esperaba",
+  "spool.full": "llena",
+  "spool.failing": "con fallos",
 
   "window.since": "desde {time}",
 
@@ -428,4 +434,30 @@ export default {
   "compare.loading": "Comparando…",
   "compare.none": "Ningún proceso cambió así entre estos momentos.",
   "compare.unreadable": "Ahora no se pueden comparar los dos momentos.",
+
+  "state.heading": "Estado",
+  "state.close": "Cerrar",
+  "state.now": "Ahora",
+  "state.total": "En el equipo",
+  "state.available": "Disponible",
+  "state.message": "Mensaje",
+  "state.gap": "Nada visto desde",
+  "state.restarts": "Reinicios",
+  "state.left": "Excluidos, por PID",
+  "state.stderr": "Sus últimas palabras",
+  "state.url": "Dónde",
+  "state.error": "Problema",
+  "state.size": "Tamaño",
+  "state.oldest": "Llamada más antigua",
+  "state.queued": "Lotes en espera",
+  "state.events": "Las llamadas se guardan",
+  "state.most": "Como máximo",
+  "state.rollups": "Las sumas se guardan",
+  "state.housekeeping": "Mantenimiento",
+  "state.path": "Carpeta",
+  "state.waiting": "En espera",
+  "state.batches": "{count} lotes, {size}",
+  "state.limit": "Espacio",
+  "state.damaged": "Lugares dañados",
+  "state.dropped": "Llamadas descartadas",
 };
