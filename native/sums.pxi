@@ -1,7 +1,7 @@
 # A batch's activities to sums, each process once a step of time, as rows of SQL values.
 
 cdef enum:
-    SUMS_TEXT_MAX = 260  # 2 numbers of 39 digits, 7 of 20, 2 of 10, 13 characters beside them, and the slack
+    SUMS_TEXT_MAX = 300  # 2 numbers of 39 digits, 8 of 20, 2 of 10, 15 characters beside them, and the slack
 
 cdef struct Place:
     uint64_t begin        # of the step, microseconds since the epoch

@@ -24,7 +24,7 @@ from memtap.progress import IngestProgress
 from memtap.pump import FILE_ROWS, Pump
 from memtap.source import FileSource, PipeSource, open_source, shown_path, unreadable
 from memtap.stopping import Stop, stop_on_signals
-from memtap.stores import open_store, store_url
+from memtap.stores import LOADS, open_store, store_url
 from memtap.stores.contract import Cursor, Stream, Writer, is_known_boot, unknown_boot
 
 RING_BYTES = 4 << 20
@@ -49,6 +49,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=_boot,
         help="the boot that a trace in format 1 is of: traces of one boot share their processes "
         "(default: unknown, and a trace's processes are its own)",
+    )
+    parser.add_argument(
+        "--load",
+        choices=LOADS,
+        default="auto",
+        help="how rows go into MySQL or MariaDB: by LOAD DATA LOCAL, by INSERT, or by INSERT where LOCAL is refused "
+        "(default: %(default)s)",
     )
     keeping.add_arguments(parser, events=keeping.ALL, size=keeping.ALL, rollups=keeping.ALL)
     parser.add_argument("--json", action="store_true", help="print one JSON object when done")
@@ -104,7 +111,7 @@ class Outcome:
 
 
 def run(args: argparse.Namespace) -> int:
-    with closing(open_source(args.file)) as source, closing(open_store(store_url(args.store))) as store:
+    with closing(open_source(args.file)) as source, closing(open_store(store_url(args.store), load=args.load)) as store:
         if args.file == "-" and sys.stdin.isatty():
             print("memtap: reading lines from the terminal; end with Ctrl-D", file=sys.stderr)
         header = source.header()  # may wait for the first line, and nothing is begun: Ctrl-C ends it as any program

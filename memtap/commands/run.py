@@ -21,7 +21,7 @@ from memtap.spool import Spool
 from memtap.spool.place import default_folder
 from memtap.status import SpoolStatus, Status, TapStatus
 from memtap.stopping import stop_on_signals
-from memtap.stores import default_url, open_store, reader_url, store_url
+from memtap.stores import LOADS, default_url, open_store, reader_url, store_url
 from memtap.stores.address import MySQLAddress, parse
 from memtap.stores.contract import Store
 from memtap.taps.choice import MOST_LEFT_OUT, SPECS, choose
@@ -59,6 +59,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="whom memtap becomes when root starts it, all but the tap (default: MEMTAP_USER, else who called sudo,"
         " else memtap or nobody, where they can; root: stay root)",
     )
+    parser.add_argument(
+        "--load",
+        choices=LOADS,
+        default="auto",
+        help="how rows go into MySQL or MariaDB: by LOAD DATA LOCAL, by INSERT, or by INSERT where LOCAL is refused "
+        "(default: %(default)s)",
+    )
     keeping.add_arguments(parser, events="24h", size="20G", rollups="400d")
     listening.add_arguments(parser)
     parser.set_defaults(run=run)
@@ -78,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             url = url.removesuffix("memtap.duckdb") + "recording.duckdb"
         spool_folder = args.spool or default_folder(url)
         separation.hand_over(tap)
-        store = stack.enter_context(closing(open_store(url)))
+        store = stack.enter_context(closing(open_store(url, load=args.load)))
         read_store = stack.enter_context(_read_through(args.reader_store, store))
         spool = _spool(args, tap, spool_folder, stack)
         store.migrate()

@@ -46,7 +46,7 @@ def copy(database: Database, selection: Selection, format_: Format, fd: int) -> 
         pipe = Pipe(fd)
         try:
             rows = connection.execute(
-                f"COPY (SELECT {columns} FROM {chosen.tables}"  # noqa: S608
+                f"COPY (SELECT {columns} FROM {chosen.tables.format(calls='events')}"  # noqa: S608
                 f" LEFT JOIN shown n ON n.id = {chosen.name_id}{where}{order})"
                 f" TO '{pipe.path}' ({OPTIONS[format_]}, USE_TMP_FILE false)",
                 values,

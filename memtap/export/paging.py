@@ -77,7 +77,7 @@ class Pages:
             values += [after[0], after[0], after[1]]
         columns = ", ".join(f"{column.sql} AS `{column.name}`" for column in chosen.columns)
         return self._reader.rows(
-            f"SELECT {columns} FROM {chosen.tables}"  # noqa: S608
+            f"SELECT {columns} FROM {chosen.tables.format(calls='calls')}"  # noqa: S608
             f" LEFT JOIN (SELECT id, comm AS shown FROM names) n ON n.id = {chosen.name_id}"
             f"{' WHERE ' + ' AND '.join(parts) if parts else ''} ORDER BY {keys[0]}, {keys[1]} LIMIT {PAGE}",
             values,

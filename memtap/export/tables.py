@@ -25,7 +25,7 @@ class Source:
     """What is selected from. `key` orders the rows, and leads from one page to the next."""
 
     columns: tuple[Column, ...]
-    tables: str
+    tables: str  # {calls} is what has a column for all that is known of a call
     name_id: str
     key: tuple[str, str]  # columns of this source, unique together
 
@@ -65,7 +65,7 @@ _EVENTS = Source(
         Column("kind", _words("e.kind", KINDS), "VARCHAR"),
         Column("vm", "e.vm", "UBIGINT"),
     ),
-    "events e JOIN processes p ON p.id = e.process_id",
+    "{calls} e JOIN processes p ON p.id = e.process_id",
     "e.name_id",
     ("time_us", "id"),
 )

@@ -8,12 +8,16 @@ from memtap.stores.address import DuckDBAddress, MySQLAddress, default_url, pars
 
 if TYPE_CHECKING:
     from memtap.stores.contract import Store
+    from memtap.stores.mysql.session import Load
 
-__all__ = ["default_url", "open_store", "reader_url", "store_url"]
+__all__ = ["LOADS", "default_url", "open_store", "reader_url", "store_url"]
 
 
-def open_store(url: str) -> Store:
-    """Open the store that `url` names.
+LOADS: tuple[Load, ...] = ("auto", "local", "insert")
+
+
+def open_store(url: str, *, load: Load = "auto") -> Store:
+    """Open the store that `url` names. `load`: how rows go into a server, see memtap.stores.mysql.session.
 
     ``duckdb:///ABSOLUTE/PATH`` (``duckdb:///./RELATIVE`` too), one process at a time;
     ``mysql://USER@HOST:PORT/DATABASE?unix_socket=…&option_file=…&tls_ca=…&tls_mode=…``, MySQL or MariaDB, where
@@ -32,7 +36,7 @@ def open_store(url: str) -> Store:
     if isinstance(address, MySQLAddress):
         from memtap.stores.mysql.store import MySQLStore
 
-        return MySQLStore(address)
+        return MySQLStore(address, load)
     from memtap.stores.null import NullStore
 
     return NullStore()

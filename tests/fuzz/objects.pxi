@@ -65,10 +65,13 @@ cdef object check_forms(Batch batch, Chance *chance):
     cdef uint64_t first_id = chance_next(chance) >> 1
     cdef bytes text
     text = batch.events_text(processes, names, first_id)
-    check_event_rows(text, <const char *> text + len(text), &batch.columns, process_map, name_map, first_id)
-    text = batch.activity_text(processes, names)
-    check_activity_rows(text, <const char *> text + len(text), batch.activities, batch.active, batch.columns.wide,
-                        process_map, name_map)
+    check_event_rows(text, <const char *> text + len(text), &batch.columns, process_map, name_map, first_id,
+                     event_extras(&batch.columns, name_map))
+    fuzz_require(len(batch.events_columns(names)) >= 6, b"the columns that each call has")
+    text = batch.sums_text(processes, 1)
+    check_sums_rows(text, <const char *> text + len(text), batch.activities, batch.active, batch.columns.wide)
+    batch.process_sums_text(processes, names)
+    batch.times(first_id)
     check_arrow(batch.events(processes, names, first_id), len(batch))
     check_arrow(batch.activity(processes, names), batch.active)
     check_arrow(batch, len(batch))

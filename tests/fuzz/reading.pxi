@@ -225,44 +225,105 @@ cdef uint32_t *check_map(uint32_t count, uint32_t first) noexcept nogil:
     return ids
 
 
+cdef bint check_null(const char **text) noexcept nogil:
+    """Whether the next field says that there is nothing; if so, it is passed, but for what follows it."""
+    if text[0][0] != c'\\' or text[0][1] != c'N':
+        return False
+    text[0] += 2
+    return True
+
+
 cdef void check_event_rows(const char *p, const char *end, const Columns *columns, const uint32_t *processes,
-                           const uint32_t *names, uint64_t first_id) noexcept nogil:
+                           const uint32_t *names, uint64_t first_id, uint32_t extras) noexcept nogil:
+    """Each row's fields say what the columns say. Which fields there are, `extras` says."""
+    cdef uint64_t[12] fields
+    cdef bint[12] null
+    cdef int[12] column
+    cdef int count = 6
+    cdef int at
     cdef size_t i
+    cdef uint64_t length
+    cdef uint64_t freed
+    for at in range(6):
+        if extras >> at & 1:
+            column[count] = at
+            count += 1
     for i in range(columns.rows):
-        fuzz_require(check_number(&p, c'\t') == first_id + i, b"text: id")
-        fuzz_require(check_number(&p, c'\t') == columns.time_us[i], b"text: time")
-        fuzz_require(check_number(&p, c'\t') == processes[columns.process[i]], b"text: process")
-        fuzz_require(check_number(&p, c'\t') == names[columns.name[i]], b"text: name")
-        fuzz_require(check_number(&p, c'\t') == columns.call[i], b"text: call")
-        fuzz_require(check_number(&p, c'\t' if columns.wide else c'\n') == columns.length[i], b"text: length")
-        if columns.wide:
-            fuzz_require(check_number(&p, c'\t') == columns.freed[i], b"text: freed")
-            fuzz_require(check_number(&p, c'\t') == columns.error[i], b"text: errno")
-            fuzz_require(check_number(&p, c'\t') == columns.kind[i], b"text: kind")
-            fuzz_require(check_number(&p, c'\n') == columns.vm[i], b"text: vm")
+        for at in range(12):
+            null[at] = True
+        for at in range(count):
+            if check_null(&p):
+                fuzz_require(p[0] == (c'\n' if at == count - 1 else c'\t'), b"text: what follows a NULL")
+                p += 1
+                continue
+            length = check_number(&p, c'\n' if at == count - 1 else c'\t')
+            fields[at if at < 6 else 6 + column[at]] = length
+            null[at if at < 6 else 6 + column[at]] = False
+        fuzz_require(not null[0] and fields[0] == first_id + i, b"text: id")
+        fuzz_require(not null[1] and fields[1] == columns.time_us[i], b"text: time")
+        fuzz_require(not null[2] and fields[2] == processes[columns.process[i]], b"text: process")
+        fuzz_require(null[3] != null[11], b"text: one name")
+        fuzz_require((fields[11] if null[3] else fields[3]) == names[columns.name[i]], b"text: name")
+        fuzz_require(null[3] or fields[3] < 1 << 24, b"text: a name that fits")
+        fuzz_require(not null[4] and fields[4] < 256 and (fields[4] & 15) == columns.call[i], b"text: call")
+        fuzz_require(null[5] != null[10], b"text: one length")
+        length = fields[10] if null[5] else fields[5]
+        fuzz_require(length == columns.length[i], b"text: length")
+        fuzz_require(null[5] or length < 1 << 24, b"text: a length that fits")
+        if not columns.wide:
+            fuzz_require(fields[4] < 16 and null[6] and null[7] and null[8] and null[9], b"text: no more in format 1")
+            continue
+        fuzz_require((fields[4] >> 4 & 7) == <uint64_t> columns.kind[i] + 1, b"text: kind")
+        fuzz_require(null[6] != null[7], b"text: one vm")
+        fuzz_require((fields[7] if null[6] else fields[6] * 4096) == columns.vm[i], b"text: vm")
+        fuzz_require(null[6] or fields[6] < 1 << 24, b"text: a vm that fits")
+        fuzz_require((0 if null[8] else fields[8]) == columns.error[i], b"text: errno")
+        freed = (length // 4096 + (length % 4096 != 0)) * 4096 if fields[4] & 128 else 0
+        fuzz_require((freed if null[9] else fields[9]) == columns.freed[i], b"text: freed")
     fuzz_require(p == end, b"text: a row for each call")
 
 
-cdef void check_activity_rows(const char *p, const char *end, const Activity *activities, size_t count, bint wide,
-                              const uint32_t *processes, const uint32_t *names) noexcept nogil:
+cdef void check_sums_rows(const char *p, const char *end, const Activity *activities, size_t count, bint wide) noexcept nogil:
+    """The rows add up to the activities; each process and step once, ascending."""
+    cdef uint64_t[4] sums
+    cdef uint64_t[4] expected
+    cdef uint64_t begin
+    cdef uint64_t process
+    cdef uint64_t begin_before = 0
+    cdef uint64_t process_before = 0
+    cdef bint first = True
     cdef size_t i
-    cdef const Activity *activity
+    memset(sums, 0, sizeof(sums))
+    memset(expected, 0, sizeof(expected))
     for i in range(count):
-        activity = &activities[i]
-        fuzz_require(check_number(&p, c'\t') == processes[activity.process], b"activity text: process")
-        fuzz_require(check_number(&p, c'\t') == names[activity.name], b"activity text: name")
-        fuzz_require(check_number(&p, c'\t') == activity.second_us // 1000000, b"activity text: second")
-        fuzz_require(check_number(&p, c'\t') == <uint64_t> activity.requested, b"activity text: requested")
-        fuzz_require(check_number(&p, c'\t') == <uint64_t> activity.released, b"activity text: released")
-        fuzz_require(check_number(&p, c'\t') == activity.requests, b"activity text: requests")
-        fuzz_require(check_number(&p, c'\t') == activity.releases, b"activity text: releases")
-        fuzz_require(check_number(&p, c'\t') == activity.first_us, b"activity text: first")
-        fuzz_require(check_number(&p, c'\t' if wide else c'\n') == activity.last_us, b"activity text: last")
+        expected[0] += <uint64_t> activities[i].requested
+        expected[1] += <uint64_t> activities[i].released
+        expected[2] += activities[i].requests
+        expected[3] += activities[i].releases
+    while p < end:
+        fuzz_require(p[0] == c'(', b"sums: a row begins")
+        p += 1
+        begin = check_number(&p, c',')
+        process = check_number(&p, c',')
+        fuzz_require(first or begin > begin_before or (begin == begin_before and process > process_before),
+                     b"sums: each once, ascending")
+        first, begin_before, process_before = False, begin, process
+        for i in range(4):
+            sums[i] += check_number(&p, c',' if wide or i < 3 else c')')
         if wide:
-            fuzz_require(check_number(&p, c'\t') == activity.failed, b"activity text: failed")
-            fuzz_require(check_number(&p, c'\t') == activity.vm, b"activity text: vm")
-            fuzz_require(check_number(&p, c'\n') == activity.rss, b"activity text: resident")
-    fuzz_require(p == end, b"activity text: a row for each activity")
+            check_number(&p, c',')
+            for i in range(3):
+                if p[0] == c'N':
+                    fuzz_require(memcmp(p, b"NULL", 4) == 0, b"sums: nothing known")
+                    fuzz_require(p[4] == (c')' if i == 2 else c','), b"sums: what follows a NULL")
+                    p += 5
+                else:
+                    check_number(&p, c')' if i == 2 else c',')
+        fuzz_require(p[0] == c',' and p[1] == c'\n', b"sums: a row ends")
+        p += 2
+    for i in range(4):
+        fuzz_require(sums[i] == expected[i], b"sums: they add up")
+    fuzz_require(p == end, b"sums: nothing beyond")
 
 
 cdef void check_text(Reading *reading, const Columns *columns, const Activity *activities,
@@ -272,12 +333,24 @@ cdef void check_text(Reading *reading, const Columns *columns, const Activity *a
     cdef uint32_t *names = check_map(reading.parse.names.count, 99999999)
     cdef uint64_t first_id = chance_next(reading.chance) >> chance_below(reading.chance, 64)
     cdef char *text = <char *> fuzz_buffer(columns.rows * EVENT_TEXT_MAX)
-    cdef char *end = put_events(text, columns, processes, names, first_id)
-    check_event_rows(text, end, columns, processes, names, first_id)
+    cdef uint32_t extras = event_extras(columns, names)
+    cdef char *end = put_events(text, columns, processes, names, first_id, extras)
+    cdef Place *places
+    cdef size_t i
+    check_event_rows(text, end, columns, processes, names, first_id, extras)
     fuzz_release(text)
-    text = <char *> fuzz_buffer(active * ACTIVITY_TEXT_MAX)
-    end = put_activities(text, activities, active, processes, names, columns.wide)
-    check_activity_rows(text, end, activities, active, columns.wide, processes, names)
+    text = <char *> fuzz_buffer(active * SUMS_TEXT_MAX)
+    places = <Place *> fuzz_buffer(active * sizeof(Place))
+    for i in range(active):
+        places[i].begin = activities[i].second_us
+        places[i].last_us = activities[i].last_us
+        places[i].process_id = processes[activities[i].process]
+        places[i].at = <uint32_t> i
+    qsort(places, active, sizeof(Place), compare_places)
+    end = put_sums(text, activities, places, active, NULL, columns.wide)
+    check_sums_rows(text, end, activities, active, columns.wide)
+    put_sums(text, activities, places, active, names, columns.wide)
+    fuzz_release(places)
     fuzz_release(text)
     fuzz_release(processes)
     fuzz_release(names)

@@ -229,6 +229,32 @@ class TestLoading:
             (c.pid, c.name, c.time_us, c.length, c.call) for c in calls
         ]
 
+    def test_who_insists_on_it_is_told_that_it_is_refused(self, refusing: None, mysql_url: str, store: Store) -> None:
+        with closing(open_store(mysql_url, load="local").writer()) as writer:
+            number = writer.open_stream(STREAM).stream_no
+            for _ in range(2):
+                with pytest.raises(StoreError, match=r"refuses LOAD DATA LOCAL: set local_infile=1"):
+                    writer.write(number, one_batch(Call(1)))
+
+    def test_insert_can_be_chosen(self, mysql_url: str, store: Store, reader: Reader) -> None:
+        calls = some_wide_calls(3000)
+        with closing(open_store(mysql_url, load="insert").writer()) as writer:
+            number = writer.open_stream(STREAM).stream_no
+            for batch in batches(calls):
+                assert writer.write(number, batch)
+            assert writer.load_method == "insert"  # type: ignore[attr-defined]
+        assert reader.account().stored == len(reader.calls(EVERYTHING, limit=9999)) == 3000
+
+    def test_a_refusal_is_said_once_however_often_the_connection_is_new(
+        self, refusing: None, writer: MySQLWriter, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        number = writer.open_stream(STREAM).stream_no
+        for batch in batches(some_calls(3000)):
+            writer.write(number, batch)
+            assert writer._session is not None
+            writer._session.close()
+        assert len(caplog.records) == 1
+
     def test_so_do_rows_of_format_2(
         self, refusing: None, writer: MySQLWriter, reader: Reader, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -310,7 +336,8 @@ class TestReading:
     def test_events_always_have_a_partition(self, mariadb: Server, database: str, store: Store) -> None:
         assert mariadb.execute(
             "SELECT partition_method, partition_description FROM information_schema.partitions"
-            " WHERE table_schema = %s AND table_name = 'events'",
+            " WHERE table_schema = %s AND table_name = 'events'"
+            " ORDER BY partition_ordinal_position DESC LIMIT 1",
             database,
         ) == [("RANGE", "MAXVALUE")]
 

@@ -28,12 +28,14 @@ STATEMENT_BYTES = 4 << 20  # longer ones gain nothing
 ENCRYPTED = ("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 
 LoadMethod = Literal["load data", "insert"]
+Load = Literal["auto", "local", "insert"]
+"""How rows are to go in: by LOAD DATA LOCAL where the server lets it, only so, or by INSERT."""
 log = logging.getLogger(__name__)
 
 
 class Session:
     """A connection and its transaction. One thread's; of no more use once `lost`. `answer_s`: how long a statement may
-    take, 0 for what is usual."""
+    take, 0 for what is usual. `load_method`: how rows go in, from the first refusal on by INSERT."""
 
     def __init__(
         self,
@@ -42,10 +44,12 @@ class Session:
         database: bool = True,
         autocommit: bool = False,
         answer_s: int = 0,
+        load: Load = "auto",
     ) -> None:
         self._url = address.url
+        self._load = load
         self.lost = False
-        self.load_method: LoadMethod = "load data" if _may_send_files() else "insert"
+        self.load_method: LoadMethod = "insert" if load == "insert" or not _may_send_files() else "load data"
         try:
             self._connection = MySQLdb.connect(
                 **_options(address, database=database, autocommit=autocommit)
@@ -81,6 +85,10 @@ class Session:
         """
         if self.load_method == "load data" and self._load_file(table, columns, text, rows):
             return
+        if self._load == "local":
+            raise StoreError(
+                f"store {self._url} refuses LOAD DATA LOCAL: set local_infile=1 on the server, or say --load auto"
+            )
         self._insert(table, columns, text, rows)
 
     def run_values(self, head: str, tail: str, rows: bytes) -> None:
@@ -134,6 +142,8 @@ class Session:
             if not isinstance(error.__cause__, Exception) or code_of(error.__cause__) not in LOCAL_REFUSED:
                 raise
             self.load_method = "insert"
+            if self._load == "local":
+                return False
             log.warning("%s refuses LOAD DATA LOCAL; rows go by INSERT, which is slower", self._url)
             return False
         finally:

@@ -18,7 +18,7 @@ from memtap.stores.mysql.gate import Gate
 from memtap.stores.mysql.housekeeping import Housekeeper
 from memtap.stores.mysql.reader import MySQLReader
 from memtap.stores.mysql.schema import EVENTS, MIGRATIONS, NARROW, NARROW_EVENTS, VERSION, VERSIONS_TABLE
-from memtap.stores.mysql.session import Session
+from memtap.stores.mysql.session import Load, Session
 from memtap.stores.mysql.writer import MySQLWriter
 
 MIGRATION_WAIT_S = 50  # for another memtap's
@@ -28,8 +28,9 @@ MIGRATION_S = 7 * 24 * 3600  # for one statement that rewrites a table
 class MySQLStore:
     """A database on a server. Nothing is connected before the first use."""
 
-    def __init__(self, address: MySQLAddress) -> None:
+    def __init__(self, address: MySQLAddress, load: Load = "auto") -> None:
         self.url = address.url
+        self._load: Load = load
         self._address = address
         self._gate = Gate()
         self._housekeeper = Housekeeper(address, self._gate)
@@ -52,7 +53,7 @@ class MySQLStore:
 
     def writer(self) -> MySQLWriter:
         self._require_schema()
-        return MySQLWriter(self._address, self._gate)
+        return MySQLWriter(self._address, self._gate, self._load)
 
     def reader(self) -> MySQLReader:
         self._require_schema()

@@ -15,7 +15,7 @@ from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DUPLICATE_KEY, code_of
 from memtap.stores.mysql.gate import Gate
-from memtap.stores.mysql.session import LoadMethod, Session
+from memtap.stores.mysql.session import Load, LoadMethod, Session
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 from memtap.stores.tiers import TIERS
 
@@ -28,16 +28,17 @@ Key = TypeVar("Key")
 class MySQLWriter:
     """Writes batches by LOAD DATA, or by INSERT where the server refuses that. One thread's."""
 
-    def __init__(self, address: MySQLAddress, gate: Gate) -> None:
+    def __init__(self, address: MySQLAddress, gate: Gate, load: Load = "auto") -> None:
         self._address = address
+        self._load: Load = load
         self._gate = gate
         self._session: Session | None = None
         self._streams: dict[int, OpenStream] = {}
 
     @property
     def load_method(self) -> LoadMethod:
-        """How the latest rows went in; "load data" before the first."""
-        return self._session.load_method if self._session else "load data"
+        """How the latest rows went in; before the first, how they are to."""
+        return self._session.load_method if self._session else "insert" if self._load == "insert" else "load data"
 
     def open_stream(self, stream: Stream) -> Cursor:
         name = storable(stream.name).encode()
@@ -133,21 +134,24 @@ class MySQLWriter:
     def _transaction(self) -> Iterator[Session]:
         """A transaction on a live connection, committed at the end of the block or not at all."""
         if self._session is None or self._session.lost:
-            self._session = _connected(self._address)
+            # Once refused, LOAD DATA is not asked for again: said once is enough.
+            refused = self._load == "auto" and self._session is not None and self._session.load_method == "insert"
+            self._session = _connected(self._address, "insert" if refused else self._load)
         session = self._session
         with self._gate.writing():
             try:
                 yield session
                 session.commit()
             except BaseException:
+                # The next try is on a new connection: what the server allows may be fixed when one is made, and this
+                # one may be beyond use.
                 session.roll_back()
-                if session.lost:
-                    session.close()
+                session.close()
                 raise
 
 
-def _connected(address: MySQLAddress) -> Session:
-    session = Session(address)
+def _connected(address: MySQLAddress, load: Load) -> Session:
+    session = Session(address, load=load)
     # What another writer has just committed must be seen: both take names from one table.
     session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     return session
