@@ -39,7 +39,7 @@ cdef int64_t drain_read(Drain *drain, uint8_t *place, size_t room) noexcept nogi
             return 0
         size = read(drain.fd, place, room if room < READ_MAX else READ_MAX)
         if size >= 0:
-            drain.bytes_read += size
+            count_up(&drain.bytes_read, size)
             return size
         if errno != EINTR and errno != EAGAIN:
             return -errno
@@ -81,8 +81,8 @@ cdef void drain_drop(Drain *drain, size_t size, size_t room) noexcept nogil:
     else:
         drain.mid_line = p != end
         p = end
-    drain.ring.dropped_lines += lines
-    drain.ring.dropped_bytes += p - drain.scratch
+    count_up(&drain.ring.dropped_lines, lines)
+    count_up(&drain.ring.dropped_bytes, p - drain.scratch)
 
 
 cdef void drain_pause(Drain *drain, int64_t size) noexcept nogil:
@@ -118,14 +118,14 @@ cdef int drain_dropping(Drain *drain) noexcept nogil:
     cdef uint8_t *place
     while True:
         place = ring_space(drain.ring, &room, False)
-        if room == 0 and drain.ring.stopped:
-            drain.ring.dropped_bytes += drain.partial
-            drain.ring.dropped_lines += drain.partial != 0 or (drain.dropping and drain.mid_line)
+        if room == 0 and ring_said(drain.ring, &drain.ring.stopped):
+            count_up(&drain.ring.dropped_bytes, drain.partial)
+            count_up(&drain.ring.dropped_lines, drain.partial != 0 or (drain.dropping and drain.mid_line))
             return 0
         if not drain.dropping and room == drain.partial:
             drain.dropping = True
             drain.mid_line = drain.partial != 0
-            drain.ring.dropped_bytes += drain.partial
+            count_up(&drain.ring.dropped_bytes, drain.partial)
             drain.partial = 0
         if drain.dropping:
             size = drain_read(drain, drain.scratch, SCRATCH)
@@ -142,7 +142,7 @@ cdef int drain_dropping(Drain *drain) noexcept nogil:
         ring_publish(drain.ring, drain.partial)
         drain.partial = 0
     if drain.dropping and drain.mid_line:
-        drain.ring.dropped_lines += 1
+        count_up(&drain.ring.dropped_lines, 1)
     return <int> -size
 
 
@@ -177,7 +177,7 @@ cdef class Reader:
 
     @property
     def bytes_read(self):
-        return self.drain.bytes_read
+        return count_of(&self.drain.bytes_read)
 
     def run(self):
         """Reads until the end of the file or `stop`. Returns 0 or an errno; closing the ring is left to the caller."""

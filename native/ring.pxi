@@ -9,7 +9,7 @@ cdef struct RingState:
     size_t capacity      # bytes, a multiple of the page size
     uint64_t head        # written up to here: the writer's
     uint64_t tail        # read up to here: the reader's
-    uint64_t dropped_lines
+    uint64_t dropped_lines   # the writer's; read by any thread (count_of)
     uint64_t dropped_bytes
     bint closed          # no more will be written
     bint stopped         # nobody will read any more: the writer must not wait
@@ -70,6 +70,15 @@ cdef void ring_stop(RingState *ring) noexcept nogil:
     ring.stopped = True
     pthread_cond_broadcast(&ring.space)
     pthread_mutex_unlock(&ring.lock)
+
+
+cdef bint ring_said(RingState *ring, const bint *what) noexcept nogil:
+    """Whether the ring was closed, or stopped."""
+    cdef bint said
+    pthread_mutex_lock(&ring.lock)
+    said = what[0]
+    pthread_mutex_unlock(&ring.lock)
+    return said
 
 
 cdef const uint8_t *ring_data(RingState *ring, size_t unread, const timespec *until, size_t *size,
@@ -156,11 +165,11 @@ cdef class Ring:
     @property
     def dropped_lines(self):
         """Lines dropped for want of room."""
-        return self.state.dropped_lines
+        return count_of(&self.state.dropped_lines)
 
     @property
     def dropped_bytes(self):
-        return self.state.dropped_bytes
+        return count_of(&self.state.dropped_bytes)
 
     def write(self, data):
         """Waits for room until all of `data` (bytes-like) is in. Returns the bytes written: fewer once stopped."""
@@ -168,7 +177,7 @@ cdef class Ring:
         cdef const uint8_t *source
         cdef uint8_t *place
         cdef size_t left, room, done = 0
-        if self.state.closed:
+        if ring_said(&self.state, &self.state.closed):
             raise ValueError("the ring is closed: nothing can be written to it any more")
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:

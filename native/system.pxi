@@ -21,10 +21,17 @@ cdef extern from *:
     typedef unsigned __int128 u128; /* sums of 64-bit lengths: cannot overflow before 2^64 events */
 
     static inline uint64_t load64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+    /* one thread counts, any thread may look */
+    static inline void count_up(uint64_t *count, uint64_t by) {
+        __atomic_store_n(count, *count + by, __ATOMIC_RELAXED);
+    }
+    static inline uint64_t count_of(const uint64_t *count) { return __atomic_load_n(count, __ATOMIC_RELAXED); }
     #define expect_true(x) __builtin_expect(!!(x), 1)
     """
     ctypedef unsigned long long u128
     uint64_t load64(const uint8_t *p) noexcept nogil
+    void count_up(uint64_t *count, uint64_t by) noexcept nogil
+    uint64_t count_of(const uint64_t *count) noexcept nogil
     bint expect_true(bint x) noexcept nogil
     int __builtin_ctzll(unsigned long long word) noexcept nogil
     int __builtin_clzll(unsigned long long word) noexcept nogil

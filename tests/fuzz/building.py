@@ -39,6 +39,12 @@ def fuzzer() -> Path:
     )
 
 
+def racer() -> Path:
+    """A Python with the core in it, under ThreadSanitizer."""
+    thread = ["-fsanitize=thread"]
+    return _program("race", NATIVE / "core.pyx", HERE / "python.c", thread, thread)
+
+
 def _program(name: str, module: Path, main: Path, compiling: list[str], linking: list[str]) -> Path:
     """`module` (Cython) and `main` (C, which begins Python) as one program."""
     program = BUILT / f"{name}-{_fingerprint()}"
