@@ -106,13 +106,15 @@ class Live:
 
     def stop(self) -> Unstored:
         """Ends the tap, stores what was read. Returns what the store did not take in time."""
+        begun = time.monotonic()
         if not self.supervisor.stop(TAP_STOP_S):
             if reader := self._reader:
                 reader.stop()
             self.supervisor.join(0.2)
         if self.supervisor.join(0):
             self._pump.flush()
-        unstored = self._loader.finish(STORE_STOP_S)
+        left_s = TAP_STOP_S - (time.monotonic() - begun) - 0.1
+        unstored = self._loader.finish(STORE_STOP_S + max(0.0, left_s))
         return replace(unstored, lost=unstored.lost + self._parser.pending)
 
     def status(self) -> Status:

@@ -246,7 +246,7 @@ class Loader(Thread):
             with self._changed:
                 while not (self._queue or self._finishing or (spool and spool.in_use)):
                     self._changed.wait()
-                if self._abandoned or (self._finishing and self._nothing_more()):
+                if self._abandoned or (self._finishing and not (self._queue or (spool and spool.in_use))):
                     return None
                 item = self._queue[0][0] if self._queue else None
             if spool and spool.in_use:
@@ -259,10 +259,6 @@ class Loader(Thread):
                         self._changed.wait(0.05)
             if item:
                 return partial(self._store, item)
-
-    def _nothing_more(self) -> bool:
-        """Of what is to be stored before the end: what a spool holds stays there for the next memtap."""
-        return self._spool.unread or not (self._queue or self._spool.in_use) if self._spool else not self._queue
 
     def _store(self, item: SealedBatch | Ended) -> None:
         begun = time.monotonic()

@@ -13,8 +13,8 @@ from memtap.spool.record import span_us
 from memtap.stores.contract import Loss
 
 FILE_ROWS = 122_880  # a row group of DuckDB; 11 MB of LOAD DATA text: more is no faster
-FILE_ROWS_LEAST = FILE_ROWS // 16
-STORE_S = 0.5  # that a batch of a file is to take: longer transactions hold up others and are longer to repeat
+FILE_ROWS_LEAST = FILE_ROWS // 4  # with fewer, what each batch costs by itself begins to count
+STORE_S = 2.0  # that a batch of a file may take: longer transactions hold up others and are longer to repeat
 LIVE_ROWS = 65_536
 LIVE_FLUSH_S = (0.5, 1.0)  # how long a live call waits before it is handed to the loader: the least, the most
 STORE_PART = 0.05  # of its time in which a store may be busy with batches before they become fewer and larger
