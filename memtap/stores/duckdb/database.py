@@ -39,6 +39,11 @@ class Written:
         self.next_batch: dict[int, int] = {}  # by stream: no batch has this number or a later one
         self.next_id: dict[str, int] = {}  # by table
         self.pending: int | None = None  # rows of `activity`
+        self.pending_calls = 0  # of `fresh_batches`
+        self.housekeeping = threading.Lock()
+
+    def fold_done(self) -> None:
+        self.pending = self.pending_calls = 0
 
     def forget(self) -> None:
         """After a transaction that failed, or may have."""
@@ -114,9 +119,18 @@ class Database:
                 self.written.forget()
                 raise
 
-    @property
-    def path(self) -> Path:
-        return self._path
+    def checkpoint(self) -> None:
+        """Write what the log holds into the file, and let blocks that nothing refers to be used again."""
+        with self.connection() as connection:
+            connection.checkpoint()
+
+    def size(self) -> tuple[int, int]:
+        """Bytes on disk, and those of them that are in use."""
+        with self.connection() as connection:
+            block, used = connection.execute("SELECT block_size, used_blocks FROM pragma_database_size()").fetchall()[0]
+        files = [self._path, self._path.with_name(f"{self._path.name}.wal")]
+        data, log = (file.stat().st_size if file.exists() else 0 for file in files)
+        return data + log, int(block) * int(used) + log
 
     def close(self) -> None:
         """Write what the log holds into the file and let go of it."""

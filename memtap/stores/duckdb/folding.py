@@ -14,6 +14,7 @@ from memtap.stores.held import newest
 
 # Rows of each at which they are folded. A read adds up what is not folded yet, in a few milliseconds.
 MOST_ACTIVITY = 20_000
+MOST_CALLS = 1_000_000  # of an extent
 MOST_FRESH_1M = 60_000
 MOST_FRESH_1H = 120_000
 
@@ -81,15 +82,14 @@ def fold(connection: duckdb.DuckDBPyConnection, now_us: int) -> None:
         connection.execute(statement)
 
 
-def settle(connection: duckdb.DuckDBPyConnection, *, most_minutes: int, most_hours: int) -> bool:
-    """Empty one of the fresh tables if it has more rows than these; part of the caller's transaction. False: neither
-    has."""
-    if _rows(connection, "fresh_1m") > most_minutes:
+def settle(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Empty one of the fresh tables if it has many rows; part of the caller's transaction. False: neither has."""
+    if _rows(connection, "fresh_1m") > MOST_FRESH_1M:
         connection.execute(_grouped("fresh_1m", 60, "folded_1m"))
         connection.execute(_grouped("fresh_1m", 3600, "fresh_1h"))
         connection.execute("DELETE FROM fresh_1m")
         return True
-    if _rows(connection, "fresh_1h") > most_hours:
+    if _rows(connection, "fresh_1h") > MOST_FRESH_1H:
         connection.execute(_grouped("fresh_1h", 3600, "folded_1h"))
         connection.execute("DELETE FROM fresh_1h")
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WHERE stream_no = ? AND batch_no = ?"
+PENDING = "SELECT (SELECT count(*) FROM activity), coalesce(sum(stored), 0) FROM fresh_batches"
 ADD_BATCH = "INSERT INTO fresh_batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LAST_STREAM = "SELECT stream_no, name FROM folded_streams WHERE starts_with(name, ?) ORDER BY stream_no DESC LIMIT 1"
 

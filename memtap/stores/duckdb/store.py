@@ -10,6 +10,7 @@ from memtap.stores import schema
 from memtap.stores.address import DuckDBAddress, default_url
 from memtap.stores.contract import Maintenance, Retention
 from memtap.stores.duckdb.database import Database
+from memtap.stores.duckdb.housekeeping import maintain
 from memtap.stores.duckdb.reader import DuckDBReader
 from memtap.stores.duckdb.schema import MIGRATIONS, VERSION, VERSION_FOUND, VERSIONS_TABLE
 from memtap.stores.duckdb.writer import DuckDBWriter
@@ -51,8 +52,7 @@ class DuckDBStore:
         return DuckDBReader(self._database)
 
     def maintain(self, retention: Retention, now_us: int) -> Maintenance:
-        del retention, now_us
-        return Maintenance()
+        return maintain(self._database, retention, now_us)
 
     def server_pids(self) -> tuple[int, ...]:
         return ()

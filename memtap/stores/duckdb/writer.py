@@ -80,6 +80,7 @@ class DuckDBWriter:
             written.next_batch[stream_no] = max(written.next_batch.get(stream_no, 0), batch.number + 1)
             if written.pending is not None:
                 written.pending += rows
+                written.pending_calls += len(batch.events)
         self._fold_if_many()
         return True
 
@@ -116,13 +117,13 @@ class DuckDBWriter:
         with written.turn:
             if written.pending is None:
                 with self._database.connection() as connection:
-                    written.pending = int((_one(connection, "SELECT count(*) FROM activity") or (0,))[0])
-            if written.pending <= folding.MOST_ACTIVITY:
+                    written.pending, written.pending_calls = map(int, _one(connection, sql.PENDING) or (0, 0))
+            if written.pending <= folding.MOST_ACTIVITY and written.pending_calls < folding.MOST_CALLS:
                 return
             with self._database.writing() as connection:
                 folding.fold(connection, time.time_ns() // 1000)
-                folding.settle(connection, most_minutes=folding.MOST_FRESH_1M, most_hours=folding.MOST_FRESH_1H)
-            written.pending = 0
+                folding.settle(connection)
+            written.fold_done()
 
     def _process_ids(
         self, connection: Connection, host_id: int, processes: Mapping[Identity, Facts]
