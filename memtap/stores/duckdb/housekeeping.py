@@ -11,7 +11,6 @@ it writes itself is folded or trimmed, some milliseconds each.
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,7 +50,7 @@ def maintain(database: Database, retention: Retention, now_us: int) -> Maintenan
     """See `memtap.stores.contract.Store.maintain`."""
     step = _Step()
     with database.written.housekeeping:
-        _fold(database, step)
+        _fold(database, now_us, step)
         _drop_calls(database, retention, now_us, step)
         for tier in _FOLDED:
             _drop_rollups(database, retention, tier, now_us, step)
@@ -71,11 +70,11 @@ def maintain(database: Database, retention: Retention, now_us: int) -> Maintenan
     return Maintenance(step.calls, step.rollups, step.processes, stored, oldest_us, step.more)
 
 
-def _fold(database: Database, step: _Step) -> None:
+def _fold(database: Database, now_us: int, step: _Step) -> None:
     with database.written.turn:
         with database.writing() as connection:
             if connection.execute("SELECT count(*) FROM activity").fetchall()[0][0]:
-                folding.fold(connection, time.time_ns() // 1000)
+                folding.fold(connection, now_us)
         database.written.fold_done()
     with database.writing() as connection:
         step.more |= folding.settle(connection)
