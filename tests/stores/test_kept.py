@@ -208,6 +208,8 @@ def test_without_calls_sums_are_left(url: str) -> None:
     """All calls go, and nothing else that is kept."""
     kept = Kept(fresh(url))
     with closing(kept):
+        kept.clock_us = FIRST_US
+        kept.fold(0)  # MariaDB makes its partitions before they are needed
         kept.write(0, [WideCall(pid, time_us=pid) for pid in range(1, 5)])
         later_us = kept.clock_us + 400 * 24 * HOUR_US
         dropped = [kept.store.maintain(Retention(keep_events_s=3600), later_us) for _ in range(4)]
