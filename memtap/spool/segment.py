@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -55,14 +56,11 @@ class Segment:
 
     @classmethod
     def found(cls, path: Path) -> Segment | None:
-        """A file that was there before; None where it is not one of a spool."""
+        """A file that was there before; None where it is not one of a spool. Raises OSError."""
         name = _NAME.fullmatch(path.name)
         if not name:
             return None
-        try:
-            return cls(path, int(name[1]), bytes.fromhex(name[2]), path.stat().st_size)
-        except OSError:
-            return cls(path, int(name[1]), bytes.fromhex(name[2]), 0)
+        return cls(path, int(name[1]), bytes.fromhex(name[2]), path.stat().st_size)
 
     def append(self, record: Encoded) -> None:
         """Raises OSError, and is as before then."""
@@ -111,7 +109,8 @@ class Segment:
         return entry, end
 
     def heads(self) -> Iterator[Head]:
-        """Of all records that seem whole, without reading the rest of them."""
+        """Of all records that seem whole, without reading the rest of them. Raises OSError where the file cannot be
+        opened, though it is there; from then on it is open."""
         at = 0
         while at < self.size:
             head = self._head(at)
@@ -141,12 +140,22 @@ class Segment:
 
     def _read(self, at: int, size: int) -> bytes:
         """Fewer bytes where the file is shorter than it was; none where they cannot be read."""
+        if self._fd < 0 and not self._opened():
+            return b""
         try:
-            if self._fd < 0:
-                self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             return os.pread(self._fd, min(size, max(0, self.size - at)), at)
         except OSError:
             return b""
+
+    def _opened(self) -> bool:
+        """False where the file has gone. Raises OSError where it may be read another time, or by another user."""
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EIO):
+                raise
+            return False
+        return True
 
     def _write(self, pieces: list[bytes]) -> None:
         data = memoryview(b"".join(pieces))

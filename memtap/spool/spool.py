@@ -56,13 +56,17 @@ class Spool:
         try:
             self._lock()
             found = sorted(filter(None, map(Segment.found, self.folder.iterdir())), key=lambda found: found.number)
-        except OSError as error:
+            for segment in found:
+                for head in segment.heads():
+                    segment.count(head)
+                    self._last_us[head.tag] = max(self._last_us.get(head.tag, 0), head.last_us)
+        except OSError as error:  # what is there must not be taken for damaged
             self._refused(error)
+            if self._lock_fd >= 0:
+                os.close(self._lock_fd)
+                self._lock_fd = -1
             return
-        for segment in found:
-            for head in segment.heads():
-                segment.count(head)
-                self._last_us[head.tag] = max(self._last_us.get(head.tag, 0), head.last_us)
+        self.error = ""
         with self._files:
             self._segments = found
             self._number = found[-1].number if found else 0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memtap.spool import Delivery, End, Spool
@@ -121,6 +121,8 @@ def inflict(path: Path, what: str, where: float, how: object) -> None:
         at -= len(data)
     if what == "remove":
         return file.unlink()
+    if at >= len(data):  # nothing is left of any file
+        return None
     if what == "flip":
         data[at] ^= how  # type: ignore[operator]
     elif what == "cut":
@@ -135,6 +137,7 @@ def inflict(path: Path, what: str, where: float, how: object) -> None:
     return None
 
 
+@settings(max_examples=60)
 @given(st.lists(harm, min_size=1, max_size=4), st.booleans(), st.sampled_from([600, 4096, 1 << 20]), st.integers(0, 9))
 def test_every_record_that_is_not_damaged_arrives_once_and_the_rest_is_counted(
     harms: list[tuple[str, float, object]], ended: bool, segment_bytes: int, killed_after: int
@@ -200,3 +203,24 @@ def test_a_file_of_another_version_is_given_up_and_said_once() -> None:
         assert (loss.cause, loss.events) == ("spool", 0)
         assert "00000003-0123456789abcdef.spool" in loss.detail
         assert not path.exists()
+
+
+def test_what_may_not_be_read_is_not_damaged(tmp_path: Path) -> None:
+    """Left by root, found by another user: nothing is given up, and it is stored once it can be read."""
+    path = tmp_path / "spool"
+    leave(path, list(sealed((3, 4))), ended=True)
+    (file,) = path.iterdir()
+    data = file.read_bytes()
+    file.unlink()
+    file.symlink_to(file.name)  # a loop: nobody can open it, root neither
+    spool = Spool(path, 1 << 30)
+    spool.open()
+    assert "symbolic links" in spool.error
+    assert not spool.append(OWN, next(sealed((1,)))), "not before what is older"
+    spool.close()
+    assert file.is_symlink()
+    file.unlink()
+    file.write_bytes(data)
+    writer = KeepingWriter()
+    drain(path, writer)
+    assert writer[EARLIER].lengths == list(range(7))
