@@ -253,6 +253,10 @@ export class Grid extends EventTarget {
       this.element.scrollTop = top + this.#rowHeight - height;
     }
     this.#drawInSight();
+    // Nothing that sticks to the page's edges may cover it either: see scroll-padding there.
+    this.#pool
+      .find(({ dataset }) => Number(dataset.index) === this.#activeIndex)
+      ?.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -37,11 +37,15 @@ export function windowText() {
 
 /** Calls `listener` at once, and when the data of the chosen window may have changed. */
 export function onWindowData(listener) {
-  let passed = 0;
   queueMicrotask(listener); // the first rows need not wait for the stream of status
+  onDataUntil(() => chosenWindow()?.[1], listener);
+}
+
+/** Calls `listener` when the data until the second that `end()` gives (undefined: until now) may have changed. */
+export function onDataUntil(end, listener) {
+  let passed = 0;
   feed.addEventListener("data", () => {
-    const chosen = chosenWindow();
-    const past = chosen && feed.status.time_us / 1e6 - chosen[1] > SETTLED_S;
+    const past = feed.status.time_us / 1e6 - (end() ?? Infinity) > SETTLED_S;
     if (!past) passed = 0;
     if (!past || passed++ % SELDOM === 0) listener();
   });

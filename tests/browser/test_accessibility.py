@@ -142,3 +142,22 @@ def test_the_focus_is_never_lost_and_always_seen(wide_served: Product, open_dash
         stops += 1
         assert stop["inSight"] and stop["drawn"], stop["what"]
     assert 30 < stops < 120
+
+
+def test_the_selected_process_never_covers_the_row_that_the_keyboard_is_at(
+    wide_served: Product, open_dashboard: Open
+) -> None:
+    dashboard = open_dashboard(wide_served, query="ended=all", viewport={"width": 1400, "height": 640})
+    page = dashboard.page
+    dashboard.processes.rows.first.click()
+    expect(page.locator("memtap-process .detail")).to_be_visible()
+    dashboard.processes.element.focus()
+    for _ in range(14):
+        page.keyboard.press("ArrowDown")
+        seen = page.locator("memtap-processes .grid-row.active").evaluate(
+            """row => {
+              const { left, top, height } = row.getBoundingClientRect();
+              return row.contains(document.elementFromPoint(left + 40, top + height / 2));
+            }"""
+        )
+        assert seen

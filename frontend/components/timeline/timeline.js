@@ -1,6 +1,8 @@
 // What was requested, released, called, refused and lost over time: of all processes, or of the selected one.
 
+import { address } from "../../lib/api.js";
 import { chosen } from "../../lib/chosen.js";
+import { fileName } from "../../lib/csv.js";
 import { el, setText, svg } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
 import { count, duration, moment, rate, sized, tick, tickCount } from "../../lib/format.js";
@@ -8,7 +10,7 @@ import { t } from "../../lib/language.js";
 import { Resource } from "../../lib/resource.js";
 import { onTheme } from "../../lib/theme.js";
 import { view } from "../../lib/view.js";
-import { WINDOW_KEYS, chooseWindow, chosenWindow, windowText } from "../../lib/window.js";
+import { WINDOW_KEYS, chooseWindow, chosenWindow, onDataUntil, windowText } from "../../lib/window.js";
 import { brush } from "./brush.js";
 import { everyStep, spansOf } from "./steps.js";
 import { timeChart } from "./time-chart.js";
@@ -34,8 +36,10 @@ export class Timeline extends HTMLElement {
     this.timeline = new Resource(() => this.#request());
     for (const shown of [this.timeline, chosen]) shown.addEventListener("change", () => this.#update());
     this.#build();
-    // A time line that stands still changes by late arrivals alone.
-    feed.addEventListener("data", () => this.timeline.refresh());
+    onDataUntil(
+      () => (view.get("at") ? Number(view.get("at")) : undefined),
+      () => this.timeline.refresh(),
+    );
     view.on(["process", "minutes", "at"], () => this.timeline.refresh());
     view.on(["lang", "process", "minutes", "at", ...WINDOW_KEYS], () => this.#update());
     onTheme(() => Object.values(this.charts).forEach((chart) => chart.restyle()));
@@ -69,6 +73,7 @@ export class Timeline extends HTMLElement {
       text: "›",
       on: { click: () => this.#pan(1) },
     });
+    this.keep = el("a", { class: "button", text: "CSV", sayTitle: "timeline.csv-title" });
     this.panes = Object.fromEntries(
       Object.keys(PANES).map((pane) => [pane, el("div", { class: "chart", role: "img", "data-pane": pane })]),
     );
@@ -118,6 +123,7 @@ export class Timeline extends HTMLElement {
             this.range,
             this.earlier,
             this.later,
+            this.keep,
           ),
         ),
         this.#keys(),
@@ -275,6 +281,9 @@ export class Timeline extends HTMLElement {
     const end = Math.min(answer.window.to_us / 1e6, feed.status.time_us / 1e6);
     this.columns = everyStep(answer, end);
     this.losses = lossSpans(answer.losses);
+    const [path, query] = this.#request() ?? [];
+    if (path) this.keep.href = address(path, { ...query, format: "csv" });
+    this.keep.download = fileName("timeline");
     this.#draw(Boolean(process));
     this.#read(this.at);
     this.#describe();

@@ -122,6 +122,7 @@ export default {
     "Line chart from {from} to {to}: at most {calls} calls in a second, {failed} of them failed; {losses} spans with losses.",
   "timeline.description-held":
     "Line chart from {from} to {to}: the process held at most {vm} mapped and {resident} in RAM.",
+  "timeline.csv-title": "What the time line shows, step by step, as a CSV file",
 
   "shares.heading": "Shares",
   "shares.by": "Slices",

@@ -125,6 +125,7 @@ export default {
     "Gráfico de líneas de {from} a {to}: como máximo {calls} llamadas en un segundo, {failed} de ellas fallidas; {losses} intervalos con pérdidas.",
   "timeline.description-held":
     "Gráfico de líneas de {from} a {to}: el proceso retuvo como máximo {vm} asignados y {resident} en RAM.",
+  "timeline.csv-title": "Lo que muestra la línea de tiempo, paso a paso, en un archivo CSV",
 
   "shares.heading": "Reparto",
   "shares.by": "Porciones",
