@@ -10,10 +10,12 @@ cdef enum:
     GONE = 0xffffffff
 
 
-cdef inline bint has_aged(const Ledger *ledger, const Process *process) noexcept nogil:
-    cdef uint64_t batches = ledger.batches - process.ended_batch
-    return process.ended and (batches >= GRACE_BATCHES or
-                              (batches >= GRACE_BATCHES_MIN and ledger.events - process.ended_after >= GRACE_EVENTS))
+cdef inline bint has_aged(const Ledger *ledger, uint32_t i) noexcept nogil:
+    cdef const Process *process = &ledger.processes[i]
+    cdef uint32_t batches = <uint32_t> ledger.batches - process.ended_batch
+    return ledger.running[i].state & ENDED and (
+        batches >= GRACE_BATCHES or
+        (batches >= GRACE_BATCHES_MIN and ledger.events - process.ended_after >= GRACE_EVENTS))
 
 
 cdef bint age_due(const Ledger *ledger, const Names *names, uint32_t keep) noexcept nogil:
@@ -25,7 +27,7 @@ cdef bint age_due(const Ledger *ledger, const Names *names, uint32_t keep) noexc
     if ledger.dead <= keep or ledger.dead < ledger.count // 2:
         return False
     for i in range(ledger.count):
-        aged += has_aged(ledger, &ledger.processes[i])
+        aged += has_aged(ledger, i)
     return aged > keep and aged >= ledger.count // 2
 
 
@@ -36,13 +38,14 @@ cdef uint32_t age_chain(const Ledger *ledger, const uint32_t *number, uint32_t i
     return i
 
 
-cdef void keep_past(Ledger *ledger, const Process *process) noexcept nogil:
+cdef void keep_past(Ledger *ledger, uint32_t i) noexcept nogil:
     """What tells late lines of a process that goes from those of another with its pid. The latest one counts."""
-    cdef Past *past = &ledger.past[process.pid]
-    if past.place == 0 or process.start >= past.start:
-        past.start = process.start
-        past.place = <uint32_t> (process.start_us - process.start // TICK_NS * TICK_US) + 1
-        past.coarse = process.coarse
+    cdef Past *past = &ledger.past[ledger.processes[i].pid]
+    cdef uint64_t start = ledger.held[i].start
+    if past.place == 0 or start >= past.start:
+        past.start = start
+        past.place = <uint32_t> (ledger.processes[i].start_us - start // TICK_NS * TICK_US) + 1
+        past.coarse = (ledger.running[i].state & COARSE) != 0
 
 
 cdef void age_names(Names *names, const uint32_t *number) noexcept nogil:
@@ -64,7 +67,7 @@ cdef void age_names(Names *names, const uint32_t *number) noexcept nogil:
 
 
 cdef void age_processes(Ledger *ledger, const uint32_t *number, const uint32_t *name_number) noexcept nogil:
-    cdef uint32_t i, first
+    cdef uint32_t i
     cdef uint32_t count = 0
     cdef Process *process
     for i in range(ledger.count):  # while the old numbers still are where they were
@@ -73,7 +76,7 @@ cdef void age_processes(Ledger *ledger, const uint32_t *number, const uint32_t *
         if number[i] == GONE and ledger.by_pid[process.pid] == i + 1:
             ledger.by_pid[process.pid] = process.before if process.before else <uint32_t> AGED
         if number[i] == GONE and ledger.past != NULL:
-            keep_past(ledger, process)
+            keep_past(ledger, i)
     for i in range(ledger.count):
         process = &ledger.processes[i]
         if number[i] == GONE:
@@ -81,38 +84,48 @@ cdef void age_processes(Ledger *ledger, const uint32_t *number, const uint32_t *
             continue
         if ledger.by_pid[process.pid] == i + 1:
             ledger.by_pid[process.pid] = count + 1
-        process.name = name_number[process.name]
         if process.before:
             process.before = number[process.before - 1] + 1
         ledger.processes[count] = process[0]
+        ledger.totals[count] = ledger.totals[i]
+        ledger.running[count] = ledger.running[i]
+        ledger.running[count].name = name_number[ledger.running[i].name]
+        if ledger.wide:
+            ledger.held[count] = ledger.held[i]
         count += 1
     for i in range(ledger.ended_count):
         ledger.ended[i] = number[ledger.ended[i]]
     ledger.count = count
 
 
-cdef bint age_all(Ledger *ledger, Names *names, bint second) noexcept nogil:
-    """Lets go of what has aged: between two batches. `second`: format 2. False, and nothing changed, where memory
-    is short; then another time will do."""
+cdef void age_memory(Ledger *ledger) noexcept nogil:
+    """Gives memory back where three quarters are not needed."""
+    cdef uint32_t capacity = ledger.capacity
+    while capacity > 256 and ledger.count < capacity // 4:
+        capacity //= 2
+    ledger_resize(ledger, capacity)
+
+
+cdef bint age_all(Ledger *ledger, Names *names) noexcept nogil:
+    """Lets go of what has aged: between two batches. False, and nothing changed, where memory is short; then another
+    time will do."""
     cdef uint32_t i
     cdef uint32_t kept = 0
-    cdef void *past
     cdef uint32_t *name_number = <uint32_t *> malloc((names.count + 1) * sizeof(uint32_t))
     cdef uint32_t *number = <uint32_t *> malloc((ledger.count + 1) * sizeof(uint32_t))
-    if second and ledger.past == NULL:
-        past = mmap(NULL, PAST_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-        ledger.past = <Past *> (NULL if past == MAP_FAILED else past)
-    if name_number == NULL or number == NULL or (second and ledger.past == NULL):
+    if name_number == NULL or number == NULL or \
+            (ledger.wide and not pages_resize(&ledger.past_pages, PIDS * sizeof(Past))):
         free(name_number)
         free(number)
         return False
+    ledger.past = <Past *> ledger.past_pages.base
     memset(name_number, 0xff, names.count * sizeof(uint32_t))
     for i in range(ledger.count):
         number[i] = GONE
-        if not has_aged(ledger, &ledger.processes[i]):
+        if not has_aged(ledger, i):
             number[i] = kept
             kept += 1
-            name_number[ledger.processes[i].name] = 0
+            name_number[ledger.running[i].name] = 0
     kept = 0
     for i in range(names.count):
         if name_number[i] != GONE:
@@ -120,7 +133,7 @@ cdef bint age_all(Ledger *ledger, Names *names, bint second) noexcept nogil:
             kept += 1
     age_processes(ledger, number, name_number)
     age_names(names, name_number)
-    ledger_shrink(ledger)
+    age_memory(ledger)
     free(name_number)
     free(number)
     return True

@@ -45,6 +45,7 @@ cdef class Batch:
     cdef Columns columns
     cdef Activity *activities
     cdef size_t active
+    cdef size_t active_capacity
     cdef Second *seconds_in
     cdef size_t second_count
     cdef readonly uint64_t generation
@@ -62,7 +63,7 @@ cdef class Batch:
 
     def __dealloc__(self):
         columns_free(&self.columns)
-        free(self.activities)
+        activities_free(self.activities, self.active_capacity)
         free(self.seconds_in)
 
     def __len__(self):

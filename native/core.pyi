@@ -87,13 +87,17 @@ class Parser:
     `rows`: how many calls a batch holds at most when the parser pulls from a ring. `scan`: one of SCANS. `header`:
     that of a format-2 stream whose rest this is. `keep_ended`: processes that have ended, and names that nobody has
     any more, are let go of some batches later, once half of all are such and more than this many.
+    `ledger`: without, there are no totals, and all calls are of local process 0: the columns alone, to measure them.
 
     `lines` = `events` + `rejected` + `notices`, always. Methods raise RuntimeError while another thread is in one,
     FormatError for a header of an unknown version, and MemoryError where memory is short: what was taken before is
     kept.
     """
 
-    def __init__(self, *, rows: int = ..., scan: str = ..., header: bytes = b"", keep_ended: int = 1024) -> None: ...
+    def __init__(
+        self, *, rows: int = ..., scan: str = ..., header: bytes = b"", keep_ended: int = 1024, ledger: bool = True
+    ) -> None: ...
+
     rows: int
     """How many calls a batch holds at most when the parser pulls from a ring; of the next batch, once changed."""
 

@@ -9,11 +9,12 @@ include "record.pxi"    # what a line says, whatever its format
 include "format1.pxi"   # format 1: one line to one record
 include "format2.pxi"   # format 2: one line to one record
 include "notice.pxi"    # what a tap says about itself
+include "pages.pxi"     # memory that grows by whole pages
+include "columns.pxi"   # calls as a structure of arrays
 include "names.pxi"     # comms to ids
 include "ledger.pxi"    # exact totals per process
-include "seconds.pxi"   # events and rejected lines by second
 include "ageing.pxi"    # ended processes and unused names go
-include "columns.pxi"   # calls as a structure of arrays
+include "seconds.pxi"   # events and rejected lines by second
 include "ring.pxi"      # bytes between two threads
 include "reader.pxi"    # file descriptor to ring
 include "parse.pxi"     # lines to columns and ledger

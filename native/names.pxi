@@ -41,8 +41,13 @@ cdef bint names_grow(Names *names) noexcept nogil:
     return True
 
 
+cdef inline bint names_room(Names *names, uint32_t more) noexcept nogil:
+    """Room for so many more, at most 512. False, and nothing changed, where memory is short."""
+    return names.count + more <= names.capacity or names_grow(names)
+
+
 cdef uint32_t names_intern(Names *names, Comm comm) noexcept nogil:
-    """The id of a comm. There must be room for one more (names_grow)."""
+    """The id of a comm. There must be room for one more (names_room)."""
     cdef uint32_t mask = 2 * names.capacity - 1
     cdef uint64_t at = comm_hash(comm) & mask
     cdef uint32_t i

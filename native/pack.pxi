@@ -19,25 +19,8 @@ cdef struct PackHead:
     uint64_t losses
     uint64_t ended
 
-cdef struct PackedActivity:
-    uint64_t requested     # the lower 64 bits
-    uint64_t requested_high
-    uint64_t released
-    uint64_t released_high
-    uint64_t second_us
-    uint64_t first_us
-    uint64_t last_us
-    uint64_t vm
-    uint64_t rss
-    uint32_t requests
-    uint32_t releases
-    uint32_t failed
-    uint32_t process
-    uint32_t name
-    uint32_t nothing      # 0
-
 cdef struct Packed:       # where everything is
-    PackedActivity *activities
+    Activity *activities
     Comm *names
     Second *seconds
     Lost *losses
@@ -70,7 +53,7 @@ cdef size_t packed_lay(Packed *packed, uint8_t *base, const PackHead *head) noex
     cdef uint64_t wide_rows = head.rows if head.wide else 0
     cdef uint64_t wide_processes = head.processes if head.wide else 0
     cdef size_t at = sizeof(PackHead)
-    at = lay_packed(<void **> &packed.activities, base, at, head.activities, sizeof(PackedActivity))
+    at = lay_packed(<void **> &packed.activities, base, at, head.activities, sizeof(Activity))
     at = lay_packed(<void **> &packed.names, base, at, head.names, sizeof(Comm))
     at = lay_packed(<void **> &packed.seconds, base, at, head.seconds, sizeof(Second))
     at = lay_packed(<void **> &packed.losses, base, at, head.losses, sizeof(Lost))
@@ -194,8 +177,6 @@ cdef void pack_rows(Packed *to, Batch batch, const uint32_t *processes, const ui
     cdef Columns *columns = &batch.columns
     cdef size_t rows = columns.rows
     cdef size_t i
-    cdef Activity *a
-    cdef PackedActivity *b
     memcpy(to.time_us, columns.time_us, 8 * rows)
     memcpy(to.length, columns.length, 8 * rows)
     memcpy(to.call, columns.call, rows)
@@ -208,24 +189,10 @@ cdef void pack_rows(Packed *to, Batch batch, const uint32_t *processes, const ui
         memcpy(to.error, columns.error, 2 * rows)
         memcpy(to.kind, columns.kind, rows)
     memcpy(to.seconds, batch.seconds_in, batch.second_count * sizeof(Second))
+    memcpy(to.activities, batch.activities, batch.active * sizeof(Activity))
     for i in range(batch.active):
-        a = &batch.activities[i]
-        b = &to.activities[i]
-        b.requested = <uint64_t> a.requested
-        b.requested_high = <uint64_t> (a.requested >> 64)
-        b.released = <uint64_t> a.released
-        b.released_high = <uint64_t> (a.released >> 64)
-        b.second_us = a.second_us
-        b.first_us = a.first_us
-        b.last_us = a.last_us
-        b.vm = a.vm
-        b.rss = a.rss
-        b.requests = a.requests
-        b.releases = a.releases
-        b.failed = a.failed
-        b.process = processes[a.process]
-        b.name = names[a.name]
-        b.nothing = 0
+        to.activities[i].process = processes[to.activities[i].process]
+        to.activities[i].name = names[to.activities[i].name]
 
 
 cdef fused Unsigned:
@@ -259,7 +226,7 @@ cdef int check_packed(const Packed *packed, const PackHead *head) except -1:
     cdef size_t i
     cdef uint64_t events = 0
     cdef uint64_t begin
-    cdef PackedActivity *a
+    cdef Activity *a
     refuse_from("process of row", packed.process, head.rows, head.processes)
     refuse_from("name of row", packed.name, head.rows, head.names)
     refuse_from("call of row", packed.call, head.rows, CALL_PROC + 1 if head.wide else CALL_MMAP)
@@ -333,9 +300,6 @@ cdef Batch unpack_batch(const uint8_t *data, size_t size):
 cdef bint unpack_rows(Batch batch, const Packed *packed, const PackHead *head) noexcept nogil:
     cdef Columns *columns = &batch.columns
     cdef size_t rows = head.rows
-    cdef size_t i
-    cdef Activity *a
-    cdef PackedActivity *b
     if not columns_init(columns, (rows + 8) // 8 * 8, head.wide):
         return False
     columns.rows = rows
@@ -352,26 +316,12 @@ cdef bint unpack_rows(Batch batch, const Packed *packed, const PackHead *head) n
         memcpy(columns.error, packed.error, 2 * rows)
         memcpy(columns.kind, packed.kind, rows)
     batch.seconds_in = <Second *> malloc((head.seconds + 1) * sizeof(Second))
-    batch.activities = <Activity *> malloc((head.activities + 1) * sizeof(Activity))
+    batch.active_capacity = head.activities + 1
+    batch.activities = <Activity *> take_block_of(batch.active_capacity * sizeof(Activity))
     if batch.seconds_in == NULL or batch.activities == NULL:
         return False
     memcpy(batch.seconds_in, packed.seconds, head.seconds * sizeof(Second))
     batch.second_count = head.seconds
-    memset(batch.activities, 0, head.activities * sizeof(Activity))
-    for i in range(head.activities):
-        b = &packed.activities[i]
-        a = &batch.activities[i]
-        a.requested = (<u128> b.requested_high << 64) + b.requested
-        a.released = (<u128> b.released_high << 64) + b.released
-        a.second_us = b.second_us
-        a.first_us = b.first_us
-        a.last_us = b.last_us
-        a.vm = b.vm
-        a.rss = b.rss
-        a.requests = b.requests
-        a.releases = b.releases
-        a.failed = b.failed
-        a.process = b.process
-        a.name = b.name
+    memcpy(batch.activities, packed.activities, head.activities * sizeof(Activity))
     batch.active = head.activities
     return True

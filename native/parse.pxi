@@ -1,12 +1,14 @@
 # The parser: whole lines to columns and ledger. It holds no Python object and no GIL while it works.
 
 cdef enum:
+    FETCH = 8               # lines after its own at which a call's process is fetched: by then it is known where
     SAMPLES = 16            # rejected lines kept, the newest
     SAMPLE_BYTES = 160      # of each
     LOST_SPANS = 256        # losses told apart in one batch; later ones are added to the last
     CARRY_MAX = 64 << 10    # bytes of a line that `feed` got in pieces; no record has 200
     HEADER_MAX = 1024       # bytes of a header
     SLICE = 256 << 10       # bytes parsed before the ring hears that there is room: fits the second-level cache
+    CHUNK = 64              # lines read before the ledger is told: their processes' rows are fetched meanwhile
     PARTS_MAX = 16          # lines one broken record can have: a comm holds at most 15 newlines
 
 cdef enum Progress:
@@ -23,8 +25,16 @@ cdef struct Lost:
     uint64_t time_us        # of the last event before it; 0: none was seen yet
     uint64_t events
 
+cdef struct Chunk:          # of each call read, what is not in the columns and the ledger needs
+    Comm comm[CHUNK]
+    uint64_t start_ns[CHUNK]
+    uint64_t cgroup[CHUNK]
+    uint64_t detail[CHUNK]
+    uint32_t uid[CHUNK]
+
 cdef struct Parse:
     scan_function *scan
+    bint columns_alone      # no ledger is kept: all calls are of local process 0
     int format              # 1, 2; 0: no line but notices has come yet
     uint32_t header_size
     uint8_t header[HEADER_MAX]
@@ -129,43 +139,108 @@ cdef void other_line2(Parse *parse, const uint8_t *line, size_t size, Reject why
     reject_line(parse, line, size, REJECT_HEADER if is_header(line, size) else why)
 
 
-cdef inline bint make_room(Parse *parse) noexcept nogil:
-    """Room for one more process, activity, second and name. False, and nothing changed, where memory is short."""
-    if parse.ledger.count == parse.ledger.capacity or parse.ledger.active == parse.ledger.active_capacity:
-        if not ledger_room(&parse.ledger):
-            return False
-    if parse.seconds.count + 1 >= parse.seconds.capacity and not seconds_room(&parse.seconds):
-        return False
-    return parse.names.count < parse.names.capacity or names_grow(&parse.names)
+cdef inline bint make_room(Parse *parse, uint32_t more) noexcept nogil:
+    """Room for so many more of all that a call may begin. False, and nothing lost, where memory is short."""
+    return ledger_room(&parse.ledger, more) and seconds_room(&parse.seconds, more) and names_room(&parse.names, more)
 
 
-cdef inline void take_record(Parse *parse, const Record *record, bint second) noexcept nogil:
-    """One event into columns and ledger. There must be room. `second`: it is in format 2."""
+cdef inline void take_columns(Parse *parse, const Record *record, Chunk *chunk, size_t at, bint second) noexcept nogil:
+    """What a line says, into the columns and the chunk. There must be room. `second`: it is in format 2."""
     cdef Columns *columns = &parse.columns
     cdef size_t row = columns.rows
-    cdef uint32_t i = ledger_process2(&parse.ledger, record) if second else ledger_process(&parse.ledger, record)
-    cdef Process *process = &parse.ledger.processes[i]
-    if process.comm.low != record.comm.low or process.comm.high != record.comm.high or process.name == <uint32_t> -1:
-        process.comm = record.comm
-        process.name = names_intern(&parse.names, record.comm)
     columns.time_us[row] = record.time_us
     columns.length[row] = record.length
     columns.pid[row] = record.pid
-    columns.process[row] = i
-    columns.name[row] = process.name
     columns.call[row] = <uint8_t> record.call
+    chunk.comm[at] = record.comm
     if second:
         columns.freed[row] = record.freed
         columns.vm[row] = record.vm
         columns.rss[row] = record.rss
         columns.error[row] = <uint16_t> record.error
         columns.kind[row] = <uint8_t> record.kind
-        ledger_add2(&parse.ledger, i, record)
-    else:
-        ledger_add(&parse.ledger, i, record)
+        chunk.start_ns[at] = record.start_ns
+        chunk.cgroup[at] = record.cgroup
+        chunk.detail[at] = record.detail
+        chunk.uid[at] = record.uid
     columns.rows = row + 1
     seconds_add(&parse.seconds, record.time_us)
     parse.last_us = record.time_us
+
+
+cdef inline void record_of(const Columns *columns, size_t row, const Chunk *chunk, size_t at, bint second,
+                           Record *record) noexcept nogil:
+    """What take_columns took, but for the kind."""
+    record.time_us = columns.time_us[row]
+    record.length = columns.length[row]
+    record.pid = columns.pid[row]
+    record.call = columns.call[row]
+    record.comm = chunk.comm[at]
+    if second:
+        record.freed = columns.freed[row]
+        record.vm = columns.vm[row]
+        record.rss = columns.rss[row]
+        record.error = columns.error[row]
+        record.start_ns = chunk.start_ns[at]
+        record.cgroup = chunk.cgroup[at]
+        record.detail = chunk.detail[at]
+        record.uid = chunk.uid[at]
+
+
+cdef void take_names(Parse *parse, const Chunk *chunk, size_t row) noexcept nogil:
+    """The rest of the columns of the calls from `row` on, where no ledger is kept."""
+    cdef Columns *columns = &parse.columns
+    cdef size_t at
+    for at in range(columns.rows - row):
+        columns.process[row + at] = 0
+        columns.name[row + at] = names_intern(&parse.names, chunk.comm[at])
+
+
+cdef inline void fetch_process(const Ledger *ledger, uint32_t pid, bint second) noexcept nogil:
+    """Has the rows of a pid's process come nearer; where there is none, the address does no harm."""
+    cdef size_t i = ledger.by_pid[pid] - <uint32_t> 1
+    prefetch(&ledger.running[i])
+    if second:
+        prefetch(&ledger.held[i])
+
+
+cdef inline void take_calls(Parse *parse, const Chunk *chunk, size_t first, bint second) noexcept nogil:
+    """The calls from row `first` on into the ledger, and what it knows of them into the columns. There must be room.
+
+    A call of a process that lives, under its name and in its running second, goes the short way.
+    """
+    cdef Ledger *ledger = &parse.ledger
+    cdef Columns *columns = &parse.columns
+    cdef uint32_t *by_pid = ledger.by_pid
+    cdef Running *running = ledger.running
+    cdef Running *row_of
+    cdef size_t calls = columns.rows - first
+    cdef size_t at, row
+    cdef uint32_t i
+    cdef Record record
+    for row in range(columns.rows - FETCH if calls > FETCH else first, columns.rows):
+        fetch_process(ledger, columns.pid[row], second)
+    for at in range(calls):
+        row = first + at
+        record_of(columns, row, chunk, at, second, &record)
+        i = by_pid[record.pid] - 1
+        if expect_true(i < ledger.count):
+            row_of = &running[i]
+            if expect_true(row_of.state <= OPEN and in_second(record.time_us, row_of.second_us)
+                           and row_of.comm.low == record.comm.low and row_of.comm.high == record.comm.high
+                           and (not second or ledger.held[i].start == record.start_ns)):
+                columns.process[row] = i
+                columns.name[row] = row_of.name
+                ledger_open(ledger, i)
+                if second:
+                    ledger_add2(ledger, i, &record)
+                else:
+                    ledger_add1(ledger, i, record.time_us, record.length, record.call)
+                continue
+        i = ledger_find2(ledger, &record) if second else ledger_find1(ledger, &record)
+        ledger_take(ledger, &parse.names, i, &record)
+        columns.process[row] = i
+        columns.name[row] = running[i].name
 
 
 cdef size_t skip_line(Parse *parse, const uint8_t *data, size_t size) noexcept nogil:
@@ -181,37 +256,56 @@ cdef size_t skip_line(Parse *parse, const uint8_t *data, size_t size) noexcept n
     return newline + 1 - data
 
 
-cdef inline Progress take_block(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t count,
-                                const uint8_t **line, bint second) noexcept nogil:
-    """Takes `count` lines; the first begins at `line`, each ends at an offset from `scan`."""
-    cdef const uint8_t *p = line[0]
-    cdef size_t size
+cdef inline void read_chunk(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t lines,
+                            const uint8_t *p, Chunk *chunk, bint second) noexcept nogil:
+    """Reads `lines` lines, the first of which begins at `p`. There must be room for as many calls."""
     cdef Record record
     cdef Reject reject
-    cdef Progress progress = CLEAR
+    cdef size_t size
     cdef size_t i
-    for i in range(count):
+    cdef size_t calls = 0
+    for i in range(lines):
         size = scan + newlines[i] - p
         reject = read_format2(p, size, &record) if second else read_format1(p, size, &record)
         if expect_true(reject == WHOLE):
-            if parse.columns.rows == parse.columns.capacity:
-                progress = FULL
-                count = i
-                break
-            if not make_room(parse):
-                progress = NO_MEMORY
-                count = i
-                break
-            take_record(parse, &record, second)
+            prefetch(&parse.ledger.by_pid[record.pid])
+            take_columns(parse, &record, chunk, calls, second)
+            if calls >= FETCH:
+                fetch_process(&parse.ledger, parse.columns.pid[parse.columns.rows - 1 - FETCH], second)
             parse.parts = 0
+            calls += 1
         elif second:
             other_line2(parse, p, size, reject)
         else:
             other_line1(parse, p, size, reject)
         p += size + 1
-    parse.lines += count
-    line[0] = p
-    return progress
+    parse.lines += lines
+
+
+cdef inline Progress take_block(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t count,
+                                const uint8_t **line, bint second) noexcept nogil:
+    """Takes `count` lines; the first begins at `line`, each ends at an offset from `scan`."""
+    cdef Columns *columns = &parse.columns
+    cdef Chunk chunk
+    cdef size_t lines, row
+    cdef size_t done = 0
+    while done < count:
+        row = columns.rows
+        lines = columns.capacity - row
+        if lines == 0:
+            return FULL
+        lines = lines if lines < count - done else count - done
+        lines = lines if lines < CHUNK else CHUNK
+        if not make_room(parse, <uint32_t> lines):
+            return NO_MEMORY
+        read_chunk(parse, scan, newlines + done, lines, line[0], &chunk, second)
+        if parse.columns_alone:
+            take_names(parse, &chunk, row)
+        else:
+            take_calls(parse, &chunk, row, second)
+        done += lines
+        line[0] = scan + newlines[done - 1] + 1
+    return CLEAR
 
 
 cdef Progress find_format(Parse *parse, const uint8_t **line, const uint8_t *end) noexcept nogil:
@@ -232,6 +326,7 @@ cdef Progress find_format(Parse *parse, const uint8_t **line, const uint8_t *end
             parse.header_size = <uint32_t> size
             parse.notices += 1
             parse.format = 2
+            parse.ledger.wide = True
         elif not take_notice(parse, line[0], size):
             parse.format = 1
             return CLEAR

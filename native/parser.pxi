@@ -38,7 +38,8 @@ cdef class Parser:
     cdef list names
     cdef bytearray carry
 
-    def __cinit__(self, *, size_t rows=ROWS, str scan=SCANS[0], bytes header=b"", uint32_t keep_ended=1024):
+    def __cinit__(self, *, size_t rows=ROWS, str scan=SCANS[0], bytes header=b"", uint32_t keep_ended=1024,
+                  bint ledger=True):
         if not 1 <= rows <= 1 << 30:
             raise ValueError(f"rows {rows}: must be 1 to {1 << 30}")
         if scan not in SCANS:
@@ -54,6 +55,7 @@ cdef class Parser:
         self.parse = <Parse *> malloc(sizeof(Parse))
         if self.parse == NULL or not parse_init(self.parse, self.room(), scan_of[<int> SCANS.index(scan)]):
             raise MemoryError(f"parser: no memory for batches of {rows} calls")
+        self.parse.columns_alone = not ledger
         if header:
             self.begin_with(header)
 
@@ -73,6 +75,7 @@ cdef class Parser:
         memcpy(self.parse.header, line, len(header))
         self.parse.header_size = <uint32_t> len(header)
         self.parse.format = 2
+        self.parse.ledger.wide = True
         return 0
 
     cdef size_t room(self) noexcept:
@@ -291,6 +294,10 @@ cdef class Parser:
         cdef uint32_t i
         self.enter()
         try:
+            if self.parse.columns_alone and not self.process_pids:
+                self.process_facts = [(0, 0, 0)]
+                self.process_starts = [0]
+                self.process_pids = [0]
             # each list by its own length: a MemoryError between them must not shift one against another
             for i in range(len(self.process_pids), ledger.count):
                 self.process_pids.append(ledger.processes[i].pid)
@@ -299,22 +306,23 @@ cdef class Parser:
             if self.parse.format == 2:
                 for i in range(len(self.process_facts), ledger.count):
                     self.process_facts.append(
-                        (ledger.processes[i].uid, ledger.processes[i].cgroup, ledger.processes[i].parent))
+                        (ledger.held[i].uid, ledger.held[i].cgroup, ledger.processes[i].parent))
             for i in range(len(self.names), self.parse.names.count):
                 self.names.append(comm_bytes(self.parse.names.comms[i]))
             losses = [(self.parse.spans[i].time_us, self.parse.spans[i].events) for i in range(self.parse.span_count)]
             ended = self.newly_ended()
-            if seconds_room(&self.parse.seconds):
+            if seconds_room(&self.parse.seconds, 1):
                 batch.seconds_in = <Second *> malloc((self.parse.seconds.count + 1) * sizeof(Second))
-            if batch.seconds_in == NULL or not columns_hand_out(&self.parse.columns, &batch.columns, self.room()):
+            if batch.seconds_in == NULL or not ledger_room_to_close(ledger) or \
+                    not columns_hand_out(&self.parse.columns, &batch.columns, self.room()):
                 raise MemoryError(f"parser: no memory for the next {self.most_rows} calls; what was taken is kept")
             batch.second_count = seconds_hand_out(&self.parse.seconds, batch.seconds_in)
+            ledger_close_all(ledger)
             ledger_fold(ledger)
             ledger.batches += 1
             ledger.events += batch.columns.rows
-            batch.active = ledger.active
-            batch.activities = ledger_hand_out(ledger)
-            batch.process_count = ledger.count
+            batch.activities = ledger_hand_out(ledger, &batch.active, &batch.active_capacity)
+            batch.process_count = len(self.process_pids)
             batch.name_count = self.parse.names.count
             batch.generation = self.generation
             batch.process_pids = self.process_pids
@@ -339,7 +347,7 @@ cdef class Parser:
             return 0
         lists = [], [], [], []
         with nogil:
-            aged = age_all(ledger, &self.parse.names, self.parse.format == 2)
+            aged = age_all(ledger, &self.parse.names)
         if aged:
             self.process_pids, self.process_starts, self.process_facts, self.names = lists
             self.generation = next_generation()
@@ -352,7 +360,7 @@ cdef class Parser:
         cdef uint32_t i
         if self.parse.format != 2:
             return []
-        return [(ledger.ended[i], ledger.processes[ledger.ended[i]].held_us) for i in range(ledger.ended_count)]
+        return [(ledger.ended[i], ledger.held[ledger.ended[i]].held_us) for i in range(ledger.ended_count)]
 
     def end(self, pids):
         """These processes have ended: the next call under such a pid is another process's, begun with that call."""
@@ -371,31 +379,41 @@ cdef class Parser:
         without those that have ended."""
         cdef Ledger *ledger = &self.parse.ledger
         cdef uint32_t i
-        cdef Process *p
+        cdef size_t n
         cdef Activity *activity
-        cdef bint wide = self.parse.columns.wide
         self.enter()
         try:
-            rows = {}
-            for i in range(ledger.count):
-                p = &ledger.processes[i]
-                if live and p.ended:
-                    continue
-                rows[i] = [p.pid, p.start_us, comm_bytes(p.comm), integer(p.requested), integer(p.released), p.requests,
-                           p.releases, p.failed, p.first_us, p.last_us, p.vm if wide else None,
-                           p.rss if wide else None, bool(p.ended)]
-            for i in range(ledger.active):
-                activity = &ledger.activities[i]
+            rows = {i: self.ledger_row(i) for i in range(ledger.count)
+                    if not (live and ledger.running[i].state & ENDED)}
+            for n in range(ledger.active):
+                activity = &ledger.activities[n]
                 row = rows.get(activity.process)
-                if row is None:
-                    continue
-                row[3] += integer(activity.requested)
-                row[4] += integer(activity.released)
-                row[5] += activity.requests
-                row[6] += activity.releases
-                row[7] += activity.failed
-                row[8] = min(row[8], activity.first_us)
-                row[9] = max(row[9], activity.last_us)
+                if row is not None:
+                    row[3] += activity.requested
+                    row[4] += activity.released
+                    row[5] += activity.requests
+                    row[6] += activity.releases
+                    row[7] += activity.failed
+                    row[8] = min(row[8], activity.first_us)
+                    row[9] = max(row[9], activity.last_us)
+            return [LedgerRow(*row) for row in rows.values()]
         finally:
             self.busy = False
-        return [LedgerRow(*row) for row in rows.values()]
+
+    cdef list ledger_row(self, uint32_t i):
+        """A process's totals, with those of the running second."""
+        cdef Process *process = &self.parse.ledger.processes[i]
+        cdef Totals *totals = &self.parse.ledger.totals[i]
+        cdef Running *running = &self.parse.ledger.running[i]
+        cdef Held *held = &self.parse.ledger.held[i] if self.parse.ledger.wide else NULL
+        cdef uint64_t first_us = totals.first_us
+        cdef uint64_t last_us = totals.last_us
+        if running.state & OPEN:
+            first_us = min(first_us, running.second_us + running.first)
+            last_us = max(last_us, running.second_us + running.last)
+        return [
+            process.pid, process.start_us, comm_bytes(running.comm), integer(totals.requested + running.bytes[0]),
+            integer(totals.released + running.bytes[1]), totals.requests + running.calls[0],
+            totals.releases + running.calls[1], process.failed + (held.failed if held != NULL else 0), first_us,
+            last_us, held.vm if held != NULL else None, held.rss if held != NULL else None,
+            (running.state & ENDED) != 0]

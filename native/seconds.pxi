@@ -36,16 +36,16 @@ cdef size_t merge_seconds(Second *rows, size_t count) noexcept nogil:
     return kept
 
 
-cdef bint seconds_room(Seconds *seconds) noexcept nogil:
-    """Room for one more second, and one to close at the end. False, and nothing lost, where memory is short."""
+cdef bint seconds_room(Seconds *seconds, size_t more) noexcept nogil:
+    """Room for so many more seconds, and one to close at the end. False, and nothing lost, where memory is short."""
     cdef size_t capacity
     cdef void *moved
-    if seconds.count + 1 < seconds.capacity:
+    if seconds.count + more < seconds.capacity:
         return True
     seconds.count = merge_seconds(seconds.closed, seconds.count)
-    if seconds.count < seconds.capacity // 2:
+    if 2 * (seconds.count + more) < seconds.capacity:
         return True
-    capacity = 2 * seconds.capacity if seconds.capacity else 64
+    capacity = 4 * (seconds.count + more)
     moved = realloc(seconds.closed, capacity * sizeof(Second))
     if moved == NULL:
         return False

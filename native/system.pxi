@@ -27,12 +27,14 @@ cdef extern from *:
     }
     static inline uint64_t count_of(const uint64_t *count) { return __atomic_load_n(count, __ATOMIC_RELAXED); }
     #define expect_true(x) __builtin_expect(!!(x), 1)
+    #define prefetch(p) __builtin_prefetch(p)
     """
     ctypedef unsigned long long u128
     uint64_t load64(const uint8_t *p) noexcept nogil
     void count_up(uint64_t *count, uint64_t by) noexcept nogil
     uint64_t count_of(const uint64_t *count) noexcept nogil
     bint expect_true(bint x) noexcept nogil
+    void prefetch(const void *p) noexcept nogil
     int __builtin_ctzll(unsigned long long word) noexcept nogil
     int __builtin_clzll(unsigned long long word) noexcept nogil
 
@@ -48,6 +50,8 @@ cdef extern from "string.h" nogil:
 
 cdef extern from "sys/mman.h" nogil:
     enum: MAP_NORESERVE
+    enum: MREMAP_MAYMOVE
+    void *mremap(void *old, size_t old_size, size_t size, int flags)
     int memfd_create(const char *name, unsigned int flags)
     enum: MFD_CLOEXEC
 

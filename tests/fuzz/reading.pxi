@@ -181,27 +181,29 @@ cdef void reading_seal(Reading *reading) noexcept nogil:
     cdef Columns sealed
     cdef Activity *activities
     cdef Second *seconds = NULL
-    cdef uint32_t active = parse.ledger.active
+    cdef size_t active, capacity
     while seconds == NULL:
-        if seconds_room(&parse.seconds):
+        if seconds_room(&parse.seconds, 1):
             seconds = <Second *> malloc((parse.seconds.count + 1) * sizeof(Second))
         fuzz_require(seconds != NULL or reading.may_fail, b"there is memory for the seconds")
+    while not ledger_room_to_close(&parse.ledger):
+        fuzz_require(reading.may_fail, b"there is memory for the activities")
     while not columns_hand_out(&parse.columns, &sealed, reading.rows):
         fuzz_require(reading.may_fail, b"there is memory for the next batch")
     check_seconds(reading, &sealed, seconds, seconds_hand_out(&parse.seconds, seconds))
     free(seconds)
+    ledger_close_all(&parse.ledger)
     ledger_fold(&parse.ledger)
     parse.ledger.batches += 1
     parse.ledger.events += sealed.rows
-    activities = ledger_hand_out(&parse.ledger)
+    activities = ledger_hand_out(&parse.ledger, &active, &capacity)
     parse.span_count = 0
     parse.ledger.ended_count = 0
-    check_columns(reading, &sealed, activities, active)
+    check_columns(reading, &sealed, activities, <uint32_t> active)
     if active:
-        check_text(reading, &sealed, activities, active)
+        check_text(reading, &sealed, activities, <uint32_t> active)
     columns_free(&sealed)
-    if activities != NULL:
-        free(activities)
+    activities_free(activities, capacity)
 
 
 cdef uint64_t check_number(const char **text, char stop) noexcept nogil:
@@ -360,6 +362,9 @@ cdef void reading_outcome(Reading *reading, Outcome *outcome) noexcept nogil:
     """What it came to; the counts agree with each other, the ledger with the columns."""
     cdef Parse *parse = &reading.parse
     cdef Process *process
+    cdef Totals *totals
+    cdef Running *running
+    cdef Held held
     cdef Sums *sums
     cdef uint64_t rejected = 0
     cdef uint32_t i
@@ -388,18 +393,24 @@ cdef void reading_outcome(Reading *reading, Outcome *outcome) noexcept nogil:
     outcome.calls = reading.calls_hash
     for i in range(parse.ledger.count):
         process = &parse.ledger.processes[i]
+        totals = &parse.ledger.totals[i]
+        running = &parse.ledger.running[i]
+        memset(&held, 0, sizeof(Held))
+        if parse.ledger.wide:
+            held = parse.ledger.held[i]
         sums = check_sums(reading, i)
-        fuzz_require(process.requested == sums.requested and process.released == sums.released,
+        fuzz_require(totals.requested == sums.requested and totals.released == sums.released,
                      b"the ledger's bytes are the columns' sums")
-        fuzz_require(process.requests == sums.requests and process.releases == sums.releases
+        fuzz_require(totals.requests == sums.requests and totals.releases == sums.releases
                      and process.failed == sums.failed, b"the ledger's calls are the columns' sums")
-        fuzz_require(process.first_us == sums.first_us and process.last_us == sums.last_us,
+        fuzz_require(totals.first_us == sums.first_us and totals.last_us == sums.last_us,
                      b"the ledger's times are the columns'")
+        fuzz_require(not running.state & OPEN, b"no process is open in a batch that is sealed")
         outcome.processes = mix(mix(outcome.processes, process.pid), process.start_us)
-        outcome.processes = mix(mix(outcome.processes, process.start), process.held_us)
-        outcome.processes = mix(mix(mix(outcome.processes, process.vm), process.rss), process.ended)
-        outcome.processes = mix(mix(mix(outcome.processes, process.uid), process.cgroup), process.parent)
-        outcome.processes = mix(outcome.processes, process.name)
+        outcome.processes = mix(mix(outcome.processes, held.start), held.held_us)
+        outcome.processes = mix(mix(mix(outcome.processes, held.vm), held.rss), running.state)
+        outcome.processes = mix(mix(mix(outcome.processes, held.uid), held.cgroup), process.parent)
+        outcome.processes = mix(outcome.processes, running.name)
     for i in range(parse.names.count):
         outcome.names = mix(mix(outcome.names, parse.names.comms[i].low), parse.names.comms[i].high)
 

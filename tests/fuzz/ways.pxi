@@ -73,6 +73,7 @@ cdef void let_age(Reading *reading) noexcept nogil:
     cdef Ledger *ledger = &reading.parse.ledger
     cdef uint32_t count = ledger.count
     cdef Process *before
+    cdef Running *running
     cdef Comm *comms
     cdef Sums *sums
     cdef uint32_t i, j, at
@@ -80,14 +81,16 @@ cdef void let_age(Reading *reading) noexcept nogil:
     if not age_due(ledger, &reading.parse.names, 0):
         return
     before = <Process *> fuzz_buffer(count * sizeof(Process))
+    running = <Running *> fuzz_buffer(count * sizeof(Running))
     comms = <Comm *> fuzz_buffer(reading.parse.names.count * sizeof(Comm))
     sums = <Sums *> fuzz_buffer(count * sizeof(Sums))
     if count:
         memcpy(before, ledger.processes, count * sizeof(Process))
+        memcpy(running, ledger.running, count * sizeof(Running))
     memcpy(comms, reading.parse.names.comms, reading.parse.names.count * sizeof(Comm))
     for i in range(count):
         sums[i] = check_sums(reading, i)[0]
-    if age_all(ledger, &reading.parse.names, reading.parse.format == 2):
+    if age_all(ledger, &reading.parse.names):
         reading.aged = True
     else:
         fuzz_require(reading.may_fail, b"there is memory to age")
@@ -95,11 +98,11 @@ cdef void let_age(Reading *reading) noexcept nogil:
     for i in range(ledger.count):
         while j < count and (before[j].pid != ledger.processes[i].pid
                              or before[j].start_us != ledger.processes[i].start_us):
-            fuzz_require(before[j].ended, b"only who has ended is let go of")
+            fuzz_require(running[j].state & ENDED, b"only who has ended is let go of")
             j += 1
         fuzz_require(j < count, b"who stays keeps his place in the order")
-        fuzz_require(comms[before[j].name].low == reading.parse.names.comms[ledger.processes[i].name].low
-                     and comms[before[j].name].high == reading.parse.names.comms[ledger.processes[i].name].high,
+        fuzz_require(comms[running[j].name].low == reading.parse.names.comms[ledger.running[i].name].low
+                     and comms[running[j].name].high == reading.parse.names.comms[ledger.running[i].name].high,
                      b"who stays keeps his name")
         reading.sums[i] = sums[j]
         j += 1
@@ -111,6 +114,7 @@ cdef void let_age(Reading *reading) noexcept nogil:
     for i in range(ledger.count, count):
         memset(&reading.sums[i], 0, sizeof(Sums))
     fuzz_release(before)
+    fuzz_release(running)
     fuzz_release(comms)
     fuzz_release(sums)
 
