@@ -189,7 +189,8 @@ cdef void pack_rows(Packed *to, Batch batch, const uint32_t *processes, const ui
         memcpy(to.error, columns.error, 2 * rows)
         memcpy(to.kind, columns.kind, rows)
     memcpy(to.seconds, batch.seconds_in, batch.second_count * sizeof(Second))
-    memcpy(to.activities, batch.activities, batch.active * sizeof(Activity))
+    if batch.active:
+        memcpy(to.activities, batch.activities, batch.active * sizeof(Activity))
     for i in range(batch.active):
         to.activities[i].process = processes[to.activities[i].process]
         to.activities[i].name = names[to.activities[i].name]
