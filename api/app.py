@@ -53,7 +53,7 @@ def create_app(reader: Reader, status: Callable[[], Status], settings: Settings)
     `reader` is used from several threads; closing it stays with the caller. `status` is called from the
     event loop, once a second and more: it must not block. The application's clock runs in its lifespan.
     """
-    snapshots = Snapshots(reader)
+    snapshots = Snapshots(reader, settings.stale_s)
     pulse = Pulse(snapshots, status, settings)
     live = Live(pulse, settings)
     access = Access(settings)

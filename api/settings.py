@@ -53,7 +53,8 @@ class Settings:
     tick_s: float = 1.0  # between two snapshots on /api/v1/live
     heartbeat_s: float = 15.0  # silence on /api/v1/live after which a comment is sent
     slow_client_s: float = 10.0  # a live client that takes nothing for so long is dropped
-    live_clients: int = 64  # at once
+    live_clients: int = 2000  # at once
+    stale_s: float = 0.0  # for how long an answer may be given while a newer one is being made
 
     @property
     def listens_everywhere(self) -> bool:

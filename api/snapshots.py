@@ -6,7 +6,9 @@ import asyncio
 import gzip
 import hashlib
 import secrets
+import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.responses import Response
@@ -28,6 +30,7 @@ GZIP_FROM = 1400  # bytes: an answer that fits one packet gains nothing
 GZIP_LEVEL = 1  # of the text here, 6 saves a tenth more bytes for three times the work
 CACHE_BYTES = 64 << 20
 ENTRY_BYTES = 1024  # what the smallest kept answer costs beside its text
+PATIENCE_S = 0.005  # for a new answer, where there is one of a moment ago
 STORE_THREADS = 4  # reads at once: more only wait for each other inside the database
 
 
@@ -45,10 +48,20 @@ class Answer:
         return self._gzipped
 
 
+@dataclass(frozen=True, slots=True)
+class Old:
+    """An answer of a version that is over."""
+
+    answer: Answer
+    etag: str
+    until_s: float  # monotonic
+
+
 class Snapshots:
     """Reads in threads: a store blocks. Answers of an older version are forgotten."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, stale_s: float) -> None:
+        """`stale_s`: for how long an answer may still be given once the store has changed, while it is made anew."""
         self.reader = reader
         self._salt = secrets.token_hex(8)  # another server's ETags never match ours
         self._store_threads = StoreThreads(STORE_THREADS, "memtap-read")
@@ -57,15 +70,30 @@ class Snapshots:
         self._known = False
         self._answers: OrderedDict[Hashable, asyncio.Future[Answer]] = OrderedDict()
         self._bytes = 0
+        self._stale_s = stale_s
+        self._before: dict[Hashable, Old] = {}
+        self._making: dict[Hashable, asyncio.Future[tuple[Answer, str]]] = {}
 
     async def moment(self) -> Moment:
         """The store as it is now. Raises StoreError."""
-        version = await self._version_thread.run(self.reader.version)
+        version = self.reader.known_version()
+        if version is None:
+            version = await self._version_thread.run(self.reader.version)
         if not self._known or version != self._moment.version:
+            self._keep_for_a_while()
             self._moment, self._known = Moment(self.reader, version), True
             self._answers.clear()
             self._bytes = 0
         return self._moment
+
+    def _keep_for_a_while(self) -> None:
+        """The answers of the version that is over: for those who ask while the new ones are being made."""
+        since_s = time.monotonic()
+        kept = {key: old for key, old in self._before.items() if old.until_s > since_s}
+        for key, future in self._answers.items():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                kept[key] = Old(future.result(), self._etag(self._moment.version, key), since_s + self._stale_s)
+        self._before = kept
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Off the event loop. Cancelling does not wait for it; `settle` does, within reason."""
@@ -93,10 +121,12 @@ class Snapshots:
         """200 with the document for `key`, or 304 where the client has it. Raises what `document` raises."""
         moment = await self.moment()
         etag = self._etag(moment.version, key)
-        headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": vary}
+        if _matches(request.headers.get("if-none-match", ""), etag):
+            return Response(status_code=304, headers=_cache_headers(etag, vary))
+        answer, etag = await self._newest(moment, key, document, etag)
+        headers = _cache_headers(etag, vary)
         if _matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
-        answer = await self._answer(moment, key, document)
         body = answer.body
         if len(body) >= GZIP_FROM and _takes_gzip(request.headers.get("accept-encoding", "")):
             body = await self.in_thread(lambda: answer.gzipped)
@@ -106,6 +136,41 @@ class Snapshots:
     async def document(self, key: Hashable, document: Callable[[Moment], bytes]) -> bytes:
         """The document for `key` alone. Raises what `document` raises."""
         return (await self._answer(await self.moment(), key, document)).body
+
+    async def _newest(
+        self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes], etag: str
+    ) -> tuple[Answer, str]:
+        """The answer with its ETag: where it takes its time to make, that of a moment ago, so that nobody waits."""
+        if not self._stale_s or self._is_made(key):
+            return await self._answer(moment, key, document), etag
+        # One at a time of each: on a busy machine the store changes faster than an answer is made.
+        making = self._making.get(key)
+        if making is None:
+            making = self._making[key] = asyncio.ensure_future(self._make_and_keep(moment, key, document, etag))
+            making.add_done_callback(lambda done: self._made(key, done))
+        old = self._before.get(key)
+        if old is not None and old.until_s > time.monotonic():
+            await asyncio.wait({making}, timeout=PATIENCE_S)
+            if not making.done():
+                return old.answer, old.etag
+        return await asyncio.shield(making)
+
+    def _is_made(self, key: Hashable) -> bool:
+        known = self._answers.get(key)
+        return known is not None and known.done()
+
+    async def _make_and_keep(
+        self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes], etag: str
+    ) -> tuple[Answer, str]:
+        answer = await self._answer(moment, key, document)
+        if moment is not self._moment:  # overtaken; and still the newest there is
+            self._before[key] = Old(answer, etag, time.monotonic() + self._stale_s)
+        return answer, etag
+
+    def _made(self, key: Hashable, done: asyncio.Future[tuple[Answer, str]]) -> None:
+        self._making.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # whoever waits is told; maybe nobody does
 
     async def _answer(self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes]) -> Answer:
         if moment is not self._moment:  # overtaken by a newer version: not worth keeping
@@ -143,6 +208,10 @@ class Snapshots:
     def _etag(self, version: str, key: Hashable) -> str:
         seen = f"{self._salt}\n{version}\n{key!r}".encode("utf-8", "surrogatepass")
         return f'W/"{hashlib.blake2b(seen, digest_size=12).hexdigest()}"'
+
+
+def _cache_headers(etag: str, vary: str) -> dict[str, str]:
+    return {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": vary}
 
 
 def _cost(answer: Answer) -> int:

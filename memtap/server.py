@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import errno
 import logging
+import resource
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 GRACE_S = 0.7  # for open answers once the server stops
 UNREAD_MS = 30_000  # a client that takes nothing sent to it for so long is cut off
-CONNECTIONS = 512  # at once; more are answered 503
+CONNECTIONS = 4000  # at once; more are answered 503
+DESCRIPTORS = CONNECTIONS + 500  # wanted for them and for the rest of the program
+SWITCH_S = 0.001  # how long a thread that reads a store may keep the event loop waiting (Python's own: 5 ms)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -45,7 +49,7 @@ def bind(host: str, port: int) -> socket.socket:
         # window stays shut, and the kernel counts its probes against the same time.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
         listener.bind(address)
-        listener.listen(128)
+        listener.listen(1024)
     except OSError as error:
         listener.close()
         raise _cannot_bind(host, port, error) from error
@@ -69,6 +73,14 @@ def _cannot_bind(host: str, port: int, error: OSError) -> MemtapError:
 def _reason(error: Exception) -> str:
     text = error.strerror if isinstance(error, OSError) else None
     return (text or str(error)).lower()
+
+
+def _allow_descriptors() -> None:
+    """As many open files as the connections need, as far as the system lets us without asking anybody."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Server:
@@ -103,6 +115,8 @@ class Server:
 
     def run(self) -> None:
         """Serve in this thread until `stop` is called, from a signal handler or another thread."""
+        _allow_descriptors()
+        sys.setswitchinterval(SWITCH_S)
         try:
             with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
                 runner.run(self._uvicorn.serve([self._listener]))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from memtap.stores.contract import Reader
 
 PORT = 7411
+STALE_S = 5.0  # an answer is given for so long while its successor is made, a tenth of a second where nothing is amiss
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +126,7 @@ def make_page(
         port=listener.getsockname()[1],
         token=token,
         allowed_hosts=tuple(args.allow_host),
+        stale_s=STALE_S,
     )
     app = create_app(reader, status, settings)
     return Page(Server(app, listener), settings, one_time_code(app))

@@ -257,6 +257,10 @@ class Reader(Protocol):
         """Changes whenever anything that can be read changes (an ETag's stuff). Cheap."""
         ...
 
+    def known_version(self) -> str | None:
+        """As `version`, where that is known without asking the database: never waits. None: ask `version`."""
+        ...
+
     def hosts(self) -> list[Host]: ...
 
     def processes(self, *, ended: bool | None = False) -> list[ProcessRow]:

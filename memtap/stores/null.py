@@ -94,6 +94,9 @@ class NullReader:
     def version(self) -> str:
         return f"null-{self._counts['streams']}-{self._counts['changes']}"
 
+    def known_version(self) -> str | None:
+        return self.version()
+
     def hosts(self) -> list[Host]:
         return []
 

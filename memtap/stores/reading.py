@@ -79,6 +79,9 @@ class SqlReader(ABC):
         streams, changes = self._rows("SELECT COUNT(*), SUM(changes) FROM streams")[0]
         return f"{int(made):x}-{int(streams)}-{int(changes or 0)}"
 
+    def known_version(self) -> str | None:
+        return None
+
     def hosts(self) -> list[Host]:
         newest: dict[Any, list[Any]] = {}
         for _, name, *rest in reversed(self._boots()):

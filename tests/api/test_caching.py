@@ -20,7 +20,8 @@ def test_one_read_serves_every_client_and_both_forms_of_the_process_list(serve, 
     site.get("/api/v1/processes", ended="all", limit=2)
     assert all(answer == answers[0] for answer in answers)
     assert reader.asked["processes"] == 1
-    assert reader.asked["version"] >= 42
+    assert reader.asked["known_version"] >= 42
+    assert reader.asked["version"] == 1  # the database itself
 
 
 def test_clients_that_ask_while_a_read_is_under_way_share_it(serve, made, counting):
@@ -125,3 +126,37 @@ def test_head_has_the_headers_of_get_and_no_body(site):
     assert head.content == b""
     assert head.headers["etag"] == got.headers["etag"]
     assert head.headers["content-length"] == got.headers["content-length"]
+
+
+def test_while_an_answer_is_made_anew_that_of_a_moment_ago_is_given(fresh, serve, events, counting):
+    """With its own ETag; and the new one as soon as it is there."""
+    fresh.writer.write(events[:10])
+    reader = counting(fresh.reader())
+    processes, asked, go_on = reader.processes, threading.Event(), threading.Event()
+
+    def slow(**options):
+        if asked.is_set():
+            assert go_on.wait(20)
+        asked.set()
+        return processes(**options)
+
+    reader.processes = slow
+    site = serve(reader, stale_s=600.0)
+    with site.client() as client:
+        before = client.get("/api/ObtenerProcesos")
+        fresh.writer.write(events[10:20])
+        meanwhile = client.get("/api/ObtenerProcesos")
+        assert (meanwhile.content, meanwhile.headers["etag"]) == (before.content, before.headers["etag"])
+        again = client.get("/api/ObtenerProcesos", headers={"If-None-Match": meanwhile.headers["etag"]})
+        assert again.status_code == 304
+        go_on.set()
+        while (after := client.get("/api/ObtenerProcesos")).headers["etag"] == before.headers["etag"]:
+            pass
+    assert {process["pid"] for process in after.json()} == {event.pid for event in events[:20]}
+
+
+def test_an_answer_that_is_over_is_not_given_for_long(fresh, serve, events):
+    site = serve(fresh.reader(), stale_s=0.0)
+    assert site.get("/api/ObtenerProcesos") == []
+    fresh.writer.write(events[:10])
+    assert site.get("/api/ObtenerProcesos") != []

@@ -39,6 +39,7 @@ class Written:
         self.next_batch: dict[int, int] = {}  # by stream: no batch has this number or a later one
         self.next_id: dict[str, int] = {}  # by table
         self.pending: int | None = None  # rows of `activity`
+        self.commits = 0  # while it stays the same, so does all that can be read
         self.pending_calls = 0  # of `fresh_batches`
         self.housekeeping = threading.Lock()
 
@@ -104,6 +105,7 @@ class Database:
             try:
                 yield connection
                 connection.commit()
+                self.written.commits += 1
             except BaseException:
                 _roll_back(connection)
                 raise

@@ -23,8 +23,19 @@ class DuckDBReader(SqlReader):
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._known: tuple[int, str] | None = None  # commits, and the version then
+
+    def known_version(self) -> str | None:
+        known = self._known
+        return known[1] if known is not None and known[0] == self.database.written.commits else None
 
     def version(self) -> str:
+        commits = self.database.written.commits  # before it is read: what is committed meanwhile is news
+        version = self._version()
+        self._known = commits, version
+        return version
+
+    def _version(self) -> str:
         made, streams, changes, fresh = self._rows(
             "SELECT (SELECT made_us FROM schema_versions WHERE version = 1), count(*), sum(changes),"
             " (SELECT count(*) FROM fresh_batches) FROM folded_streams"
