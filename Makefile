@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test fuzz lint bench overhead screenshots vendor clean
+.PHONY: help run test fuzz soak lint bench overhead screenshots vendor clean
 
 help: ## this list
 	@printf 'memtap: who is asking the kernel for memory\n\n'
@@ -20,6 +20,12 @@ test: ## install what the tests need, and run all of them
 fuzz: ## new inputs for the native core, SECONDS=3600 of them (or INPUT=FILE once more), under sanitizers
 	@scripts/setup.sh test
 	@exec .venv/bin/python -m tests.fuzz $(or $(INPUT),$(or $(SECONDS),60))
+
+soak: ## repeat each fault of tests/faults N times (default 100), and put what was lost into the READMEs' table
+	@scripts/setup.sh test
+	@MEMTAP_FAULT_RUNS=$(or $(N),100) MEMTAP_FAULT_RESULTS=tests/faults/soak.json \
+		.venv/bin/python -P -m pytest tests/faults $(ARGS); status=$$?; \
+		.venv/bin/python -m tests.faults.table; exit $$status
 
 lint: ## the house rules alone: ruff, mypy, cython-lint, shellcheck
 	@scripts/setup.sh test

@@ -45,9 +45,8 @@ class Live:
         self._spool = spool if tap.restarts else None
         self._parser = Parser(rows=LIVE_ROWS)
         self._host = host = recorded_host() if tap.recording else this_host()
-        earlier = writer.last_stream(f"tap:{host.name}:{host.boot_id}:")
-        self._earlier = earlier[0] if earlier else ""
-        stream = Stream(f"tap:{host.name}:{host.boot_id}:{time.time_ns()}", tap.name, host)
+        self._streams = f"tap:{host.name}:{host.boot_id}:"  # of this machine since it was booted
+        stream = Stream(f"{self._streams}{time.time_ns()}", tap.name, host)
         self._loader = Loader(
             writer,
             writer.open_stream(stream),
@@ -76,9 +75,11 @@ class Live:
         meanwhile."""
         if not self.tap.restarts or self.tap.recording:
             return
-        stored_us = next((row.last_us for row in store.streams() if row.name == self._earlier), None)
-        spooled_us = self._spool.last_us(self._earlier) if self._spool and self._earlier else 0
-        self._unwatched_us = max(stored_us or 0, spooled_us)
+        # Not of the latest stream alone: that memtap may have been killed before it had stored anything.
+        for row in store.streams():
+            if row.name.startswith(self._streams):
+                spooled_us = self._spool.last_us(row.name) if self._spool else 0
+                self._unwatched_us = max(self._unwatched_us, row.last_us or 0, spooled_us)
         if not self._follows_proc:
             return
         known = {row.pid: row.last_us for row in store.processes() if row.host == self._host.name}

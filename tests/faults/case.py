@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from mariadb import Server
 
@@ -28,7 +29,8 @@ class Case:
     def counted(self) -> int:
         """Lines that the store accounts for."""
         asked = f"SELECT COALESCE(SUM(stored + rejected), 0) FROM {self.database}.streams"
-        return int(self.server.execute(asked)[0][0])
+        lost = f"SELECT COALESCE(SUM(events), 0) FROM {self.database}.loss_totals"
+        return int(self.server.execute(f"SELECT ({asked}) + ({lost})")[0][0])
 
     def alter(self, statement: str) -> None:
         """Changes a table under memtap's hands, without the checks of what is in it already."""
@@ -48,11 +50,18 @@ class Case:
 
 @contextmanager
 def case(
-    name: str, server: Server, database: str, trace: Trace, folder: Path, *, url: str = "", **more: object
+    name: str,
+    server: Server,
+    database: str,
+    trace: Trace,
+    folder: Path,
+    *arguments: str,
+    url: str = "",
+    **more: Any,
 ) -> Iterator[Case]:
     """For the runs of a fault; at the end the store is judged."""
     runs = Runs(name)
-    with watching(folder / "watching", trace, url or server.url(database), **more) as memtap:
+    with watching(folder / "watching", trace, url or server.url(database), *arguments, **more) as memtap:
         memtap.until_printed()
         each = Case(server, database, memtap, runs)
         each.mended()
@@ -63,3 +72,13 @@ def case(
         assert memtap.resident_kb() < resident_kb + MOST_KB
         memtap.stop()
     runs.judged(judge(server.url(database), trace, printed))
+
+
+def fill(ballast: Path, left: int) -> None:
+    """Takes all the room but `left` bytes of a file's disk."""
+    with suppress(OSError), ballast.open("wb") as file:
+        while True:
+            file.write(bytes(1 << 16))
+            file.flush()
+    with ballast.open("r+b") as file:
+        file.truncate(max(ballast.stat().st_size - left, 0))

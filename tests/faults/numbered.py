@@ -23,7 +23,7 @@ HEADER = (
 PIDS = 60
 LIFE = 997  # every so many events a process exits; its pid comes back
 BAD = 251  # every so many lines one is no line
-STEP_US = 37
+STEP_US = 333  # as 3,000 a second come
 NAMES = (b"bash", b"python3", b'"a", time=1', b"\xff\xfe", "ñandú".encode(), b"new\nline", b"15 bytes long..", b"")
 CALLS = {b"mmap": 2, b"munmap": 1, b"mremap": 3, b"brk": 4, b"exit": 9}  # as a store numbers them
 KINDS = (b"none", b"anonymous", b"file", b"reserved")

@@ -51,11 +51,12 @@ class Runs:
         self.told += verdict.told
         self.in_flight += verdict.in_flight
         self.twice += verdict.twice
-        self._keep()
+        self.kept()
         assert verdict.wrong == [], "; ".join(verdict.wrong)
         assert verdict.in_flight or verdict.emitted == verdict.stored + verdict.rejected + verdict.told
 
-    def _keep(self) -> None:
+    def kept(self) -> None:
+        """Nothing was lost or repeated, as a test has found without the oracle."""
         if not (path := os.environ.get("MEMTAP_FAULT_RESULTS")):
             return
         file = Path(path)

@@ -13,7 +13,7 @@ import MySQLdb
 import pytest
 from mariadb import Server, private_server
 
-from .case import Case, case
+from .case import Case, case, fill
 from .numbered import Trace
 
 
@@ -51,6 +51,14 @@ def test_a_server_that_takes_tiny_packets_only(hurt: Server, database: str, trac
     with case("max_allowed_packet tiny", hurt, database, trace, tmp_path) as each:
         for chance in each.runs:
             with setting(hurt, "max_allowed_packet", chance.choice([1024, 2048, 4096, 16384])):
+                each.memtap.until_printed(chance.randrange(2000))
+            each.mended()
+
+
+def test_a_server_that_gives_statements_no_time(hurt: Server, database: str, trace: Trace, tmp_path: Path) -> None:
+    with case("max_statement_time tiny", hurt, database, trace, tmp_path) as each:
+        for chance in each.runs:
+            with setting(hurt, "max_statement_time", chance.choice([0.0001, 0.001, 0.005])):
                 each.memtap.until_printed(chance.randrange(2000))
             each.mended()
 
@@ -165,13 +173,3 @@ def test_a_server_whose_disk_is_full(small: Server, trace: Trace, tmp_path: Path
             each.memtap.until_printed(chance.randrange(4000, 16000))
             ballast.unlink()
             each.mended()
-
-
-def fill(ballast: Path, left: int) -> None:
-    """Takes all the room but `left` bytes of a file's disk."""
-    with suppress(OSError), ballast.open("wb") as file:
-        while True:
-            file.write(bytes(1 << 16))
-            file.flush()
-    with ballast.open("r+b") as file:
-        file.truncate(max(ballast.stat().st_size - left, 0))

@@ -117,7 +117,7 @@ class Watching:
     def kill(self) -> tuple[int, int]:
         """As a power switch would; which lines it was given, first and the one after the last."""
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
         while alive(self.printed.pid):
             time.sleep(0.01)
         return self.first, self.printed.begun
