@@ -270,7 +270,9 @@ class Loader(Thread):
             self._taken(item)
 
     def _store_spooled(self, spool: Spool, found: Entry | Damage) -> None:
+        begun = time.monotonic()
         self._delivery.spooled(found)
+        self.store_s = time.monotonic() - begun
         spool.pop()
 
     def _taken(self, item: SealedBatch | Ended) -> None:

@@ -73,6 +73,12 @@ class Segment:
             if head.events and not self.first_us:
                 self.first_us = head.first_us
 
+    def discount(self, head: Head) -> None:
+        """It need not wait any more."""
+        if head.kind == "batch":
+            self.batches -= 1
+            self.first_us = (head.last_us or self.first_us) if self.batches else 0
+
     def sync(self) -> None:
         """What was appended survives the loss of power. Raises OSError."""
         if self._fd >= 0:

@@ -74,12 +74,12 @@ class Spool:
     # -- the side that appends
 
     def append(self, stream: Stream, item: Item, *, small: bool = False) -> bool:
-        """Takes an item; False where there is no room or the disk refuses. `small`: beyond the limit, too."""
+        """Takes an item; False where there is no room or the disk refuses. `small`: a little beyond the limit, too."""
         if time.monotonic() < self._retry_at or not (self._lock_fd >= 0 or self._opened()):
             return False
         record = encode(stream, item)
         size = record.head.bytes
-        if not small and self.bytes + size > self.limit:
+        if self.bytes + size > self.limit + (self.limit // 16 if small else 0):
             self.full = True
             return False
         try:
@@ -139,7 +139,10 @@ class Spool:
     def pop(self) -> None:
         """What `peek` gave is in the store, or accounted for: files before it are no longer needed."""
         assert self._ahead  # noqa: S101
-        self._read_at, self._ahead = self._ahead[1], None
+        found, self._read_at = self._ahead
+        self._ahead = None
+        if isinstance(found, Entry):
+            self._segments[self._reading].discount(found.head)
         if self._reading:
             with self._files:
                 self._give_up(self._reading)
@@ -189,7 +192,7 @@ class Spool:
 
     @property
     def batches(self) -> int:
-        """That wait; of the file that is being read, all."""
+        """That wait, among them those that can turn out to be damaged."""
         return sum(segment.batches for segment in tuple(self._segments))
 
     @property
