@@ -273,7 +273,8 @@ cdef class Batch:
         return EVENT_COLUMNS + tuple([EXTRA_COLUMNS[i] for i in range(len(EXTRA_COLUMNS)) if extras >> i & 1])
 
     def events_text(self, process_ids, name_ids, uint64_t first_id):
-        """The calls as LOAD DATA text, in few bytes a call: a tab between fields, \\N for NULL, a newline a row.
+        """The calls as LOAD DATA text, in few bytes each: a tab between fields, \\N for NULL, a newline a row. They are
+        in the order of time, which is the table's: it grows at its end, and its pages get full.
 
         `what` is the call, and in format 2 also 16 times the index of its kind plus 1, and 128 where `freed` is the
         length in whole pages of 4,096 bytes. A length or name id beyond 24 bits is NULL and stands in `length_wide` or
@@ -285,11 +286,19 @@ cdef class Batch:
         cdef PyObject *text = NULL
         cdef char *begin
         cdef char *end
+        cdef Moment *order = NULL
         result = PyBytes_FromStringAndSize(NULL, self.columns.rows * EVENT_TEXT_MAX)
+        if not in_order(&self.columns):
+            order = <Moment *> malloc(self.columns.rows * sizeof(Moment))
+            if order == NULL:
+                raise MemoryError
         begin = PyBytes_AS_STRING(result)
         with nogil:
+            if order != NULL:
+                sort_moments(&self.columns, order)
             end = put_events(begin, &self.columns, processes.ids, names.ids, first_id,
-                             event_extras(&self.columns, names.ids))
+                             event_extras(&self.columns, names.ids), order)
+            free(order)
         text = <PyObject *> result
         Py_INCREF(result)
         result = None

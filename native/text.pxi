@@ -117,15 +117,47 @@ cdef inline char *put_if(char *p, bint given, uint64_t value) noexcept nogil:
     return put(put_tab(p), value) if given else put_null(put_tab(p))
 
 
+cdef struct Moment:
+    uint64_t time_us
+    uint64_t at            # of the call
+
+
+cdef int compare_moments(const void *one, const void *other) noexcept nogil:
+    cdef const Moment *a = <const Moment *> one
+    cdef const Moment *b = <const Moment *> other
+    if a.time_us != b.time_us:
+        return 1 if a.time_us > b.time_us else -1
+    return 1 if a.at > b.at else -1
+
+
+cdef bint in_order(const Columns *columns) noexcept nogil:
+    cdef size_t i
+    for i in range(1, columns.rows):
+        if columns.time_us[i] < columns.time_us[i - 1]:
+            return False
+    return True
+
+
+cdef void sort_moments(const Columns *columns, Moment *order) noexcept nogil:
+    cdef size_t i
+    for i in range(columns.rows):
+        order[i].time_us = columns.time_us[i]
+        order[i].at = i
+    qsort(order, columns.rows, sizeof(Moment), compare_moments)
+
+
 cdef char *put_events(char *p, const Columns *columns, const uint32_t *process_ids, const uint32_t *name_ids,
-                      uint64_t first_id, uint32_t extras) noexcept nogil:
+                      uint64_t first_id, uint32_t extras, const Moment *order) noexcept nogil:
+    """In the order of time, given by `order` unless the calls are in it already (NULL)."""
+    cdef size_t at
     cdef size_t i
     cdef uint64_t length
     cdef uint64_t freed
     cdef uint64_t vm
     cdef uint32_t name
     cdef bint pages
-    for i in range(columns.rows):
+    for at in range(columns.rows):
+        i = at if order == NULL else order[at].at
         length = columns.length[i]
         name = name_ids[columns.name[i]]
         p = put_tab(put(p, first_id + i))

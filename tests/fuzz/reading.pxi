@@ -236,21 +236,24 @@ cdef bint check_null(const char **text) noexcept nogil:
 
 
 cdef void check_event_rows(const char *p, const char *end, const Columns *columns, const uint32_t *processes,
-                           const uint32_t *names, uint64_t first_id, uint32_t extras) noexcept nogil:
-    """Each row's fields say what the columns say. Which fields there are, `extras` says."""
+                           const uint32_t *names, uint64_t first_id, uint32_t extras, bint by_time) noexcept nogil:
+    """Each row's fields say what the columns say, in the order of the columns or of time. Which fields there are,
+    `extras` says."""
     cdef uint64_t[12] fields
     cdef bint[12] null
     cdef int[12] column
     cdef int count = 6
     cdef int at
+    cdef size_t row
     cdef size_t i
+    cdef size_t before = 0
     cdef uint64_t length
     cdef uint64_t freed
     for at in range(6):
         if extras >> at & 1:
             column[count] = at
             count += 1
-    for i in range(columns.rows):
+    for row in range(columns.rows):
         for at in range(12):
             null[at] = True
         for at in range(count):
@@ -261,7 +264,14 @@ cdef void check_event_rows(const char *p, const char *end, const Columns *column
             length = check_number(&p, c'\n' if at == count - 1 else c'\t')
             fields[at if at < 6 else 6 + column[at]] = length
             null[at if at < 6 else 6 + column[at]] = False
-        fuzz_require(not null[0] and fields[0] == first_id + i, b"text: id")
+        fuzz_require(not null[0] and fields[0] - first_id < columns.rows, b"text: id")
+        i = fields[0] - first_id
+        if by_time:
+            fuzz_require(row == 0 or columns.time_us[i] > columns.time_us[before]
+                         or (columns.time_us[i] == columns.time_us[before] and i > before), b"text: the order of time")
+        else:
+            fuzz_require(i == row, b"text: the order of the columns")
+        before = i
         fuzz_require(not null[1] and fields[1] == columns.time_us[i], b"text: time")
         fuzz_require(not null[2] and fields[2] == processes[columns.process[i]], b"text: process")
         fuzz_require(null[3] != null[11], b"text: one name")
@@ -285,7 +295,8 @@ cdef void check_event_rows(const char *p, const char *end, const Columns *column
     fuzz_require(p == end, b"text: a row for each call")
 
 
-cdef void check_sums_rows(const char *p, const char *end, const Activity *activities, size_t count, bint wide) noexcept nogil:
+cdef void check_sums_rows(const char *p, const char *end, const Activity *activities, size_t count,
+                          bint wide) noexcept nogil:
     """The rows add up to the activities; each process and step once, ascending."""
     cdef uint64_t[4] sums
     cdef uint64_t[4] expected
@@ -336,10 +347,10 @@ cdef void check_text(Reading *reading, const Columns *columns, const Activity *a
     cdef uint64_t first_id = chance_next(reading.chance) >> chance_below(reading.chance, 64)
     cdef char *text = <char *> fuzz_buffer(columns.rows * EVENT_TEXT_MAX)
     cdef uint32_t extras = event_extras(columns, names)
-    cdef char *end = put_events(text, columns, processes, names, first_id, extras)
+    cdef char *end = put_events(text, columns, processes, names, first_id, extras, NULL)
     cdef Place *places
     cdef size_t i
-    check_event_rows(text, end, columns, processes, names, first_id, extras)
+    check_event_rows(text, end, columns, processes, names, first_id, extras, False)
     fuzz_release(text)
     text = <char *> fuzz_buffer(active * SUMS_TEXT_MAX)
     places = <Place *> fuzz_buffer(active * sizeof(Place))

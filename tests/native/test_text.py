@@ -69,6 +69,8 @@ def test_each_call_is_written_as_it_is_in_no_more_columns_than_it_needs(data: by
         assert column == "vm_pages" or any(row[column] is not None for row in rows), f"{column} says nothing"
     nothing = [None] * len(batch)
     wide = [batch.freed, batch.errno, batch.kind, batch.vm] if batch.wide else [nothing] * 4
+    assert [row["time_us"] for row in rows] == sorted(batch.time_us), "in the order of time"
+    rows.sort(key=lambda row: row["id"] or 0)
     assert [decoded(row) for row in rows] == [
         (2**40 + at, time_us, process_ids[process], name_ids[name], call, length, *said)
         for at, (time_us, process, name, call, length, *said) in enumerate(

@@ -42,12 +42,25 @@ _AWAY = CONNECTION_LOST | {
     3101,
 }
 _GRANTS = "grant this account what `memtap init` prints for the schema's owner, the loader or the reader"
+_ALTERED = (
+    "a table is not as memtap made it: undo what was altered, or name another database and run `memtap init` on it"
+)
 _ADVICE = {
+    1054: _ALTERED,
+    1136: _ALTERED,
+    1364: _ALTERED,
+    1366: _ALTERED,
+    1264: _ALTERED,
+    1265: _ALTERED,
+    1048: _ALTERED,
+    1526: _ALTERED,
+    1153: "raise max_allowed_packet on the server",
+    2020: "raise max_allowed_packet on the server",
     1044: _GRANTS,
     1045: "check the user, and the password in MEMTAP_MYSQL_PASSWORD or the option file",
     1142: _GRANTS,
     1049: "run `memtap init` on it",
-    1146: "run `memtap init` on it",
+    1146: "run `memtap init` on it, or restore the table where it has been dropped",
     1698: "check the user: this one logs in through its own socket only",
     2026: "check tls_ca, or say tls_mode=DISABLED where the network is trusted",
 }
