@@ -1,10 +1,13 @@
-"""Measures the dashboard in Chromium: python -m benchmarks.page [--processes N] [--rate N] [--quick] [--output FILE]"""
+"""Measures the dashboard in Chromium: python -m benchmarks.page [--processes N] [--rate N] [--quick] [--output FILE]
+
+A whole run writes benchmarks/page/results.json and, from that, the README's section; any other is shown only, unless
+--output says where to keep it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 import time
@@ -16,11 +19,14 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from benchmarks import machine
-from benchmarks.page.measuring import WATCH, Frames, Paint, frames, paint
+from benchmarks.page import report
+from benchmarks.page.measuring import WATCH, frames, paint
 from benchmarks.page.traffic import Traffic, fifo
 from tests.browser.dashboard import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.browser.product import started
 
+PROCESSES = 10_000
+RATE = 5_000  # calls a second
 PAINTS = 5
 WATCHED_S = 20.0
 SETTLED_MS = 5_000
@@ -57,38 +63,24 @@ def measure(folder: Path, *, processes: int, rate: int, quick: bool) -> dict[str
     }
 
 
-def told(results: dict[str, Any]) -> str:
-    """For people."""
-    paints = [Paint(**one) for one in results["paints"]]
-    live, scrolling = Frames(**results["live"]), Frames(**results["scrolling"])
-    frame = "{:.1f} frames/s, {:.1%} late, longest {:.0f} ms, {} tasks over 50 ms (longest {:.0f} ms)"
-    of = lambda kind: frame.format(  # noqa: E731
-        kind.per_s, kind.late_part, kind.longest_ms, kind.long_tasks, kind.longest_task_ms
-    )
-    return "\n".join(
-        [
-            f"{results['processes']:,} processes, {results['calls_per_s']:,} calls/s",
-            f"first paint      {statistics.median(one.first_ms for one in paints):.0f} ms",
-            f"first process    {statistics.median(one.rows_ms for one in paints):.0f} ms",
-            f"live             {of(live)}",
-            f"live, scrolling  {of(scrolling)}",
-        ]
-    )
-
-
 def main() -> int:
     """Exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
-    parser.add_argument("--processes", type=int, default=10_000)
-    parser.add_argument("--rate", type=int, default=5_000, help="calls a second")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.page", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--processes", type=int, default=PROCESSES)
+    parser.add_argument("--rate", type=int, default=RATE, help="calls a second")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--output", type=Path, help="where to keep the results as JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         results = measure(Path(folder), processes=options.processes, rate=options.rate, quick=options.quick)
-    print(told(results))
-    if options.output:
-        options.output.write_text(json.dumps(results, indent=2) + "\n")
+    print(report.told(results))
+    whole = not options.quick and (options.processes, options.rate) == (PROCESSES, RATE)
+    if output := options.output or (report.RESULTS if whole else None):
+        output.write_text(json.dumps(results, indent=2) + "\n")
+    if whole and not options.output:
+        report.write()
     return 0
 
 

@@ -42,6 +42,7 @@ def test_choosing_a_process_shows_its_calls_alone(dashboard: Dashboard, counted:
     pid = int(first["pid"])
     dashboard.processes.row(first["pid"]).click()
     expect(dashboard.page.locator(".of-process")).to_have_text(re.compile(rf"{pid}"))
+    dashboard.calls.rows.first.wait_for()
     assert shown(dashboard.calls, 100) == expected(counted, pid)[:100]
     expect(dashboard.page.locator("memtap-timeline .of")).to_have_text(re.compile(rf"· {pid}$"))
 
