@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast, get_args
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.exposition import generate_latest as generate_plain
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, StateSetMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
@@ -56,17 +58,21 @@ class Metrics:
         known = {"top": p.integer(1, 1000)}
         query = p.read_query(request.query_params.multi_items(), known)
         top = cast("int", query.get("top", TOP_NAMES))
-        stored = await self._stored(top)
+        openmetrics = wants_openmetrics(request.headers.get("accept", ""))
+        stored = await self._stored(top, openmetrics)
         status = self._status()
         up = stored is not None and not status.pipeline.store_error
-        body = _text(_state(status, up)) + (stored or b"") + _END
-        return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        body = _text(_state(status, up), openmetrics) + (stored or b"") + (_END if openmetrics else b"")
+        content_type = CONTENT_TYPE_LATEST if openmetrics else CONTENT_TYPE_PLAIN_0_0_4
+        return Response(body, headers={"Content-Type": content_type, "Vary": "Accept"})
 
-    async def _stored(self, top: int) -> bytes | None:
+    async def _stored(self, top: int, openmetrics: bool) -> bytes | None:
         """What the store says, serialised once for each of its versions; None while it does not answer."""
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await self._snapshots.document(("metrics", top), lambda moment: _text(_sums(moment, top)))
+                return await self._snapshots.document(
+                    ("metrics", top, openmetrics), lambda moment: _text(_sums(moment, top), openmetrics)
+                )
         except (StoreError, TimeoutError):
             return None
 
@@ -81,7 +87,15 @@ class _Families:
         return self._families
 
 
-def _text(families: Iterable[Metric]) -> bytes:
+def wants_openmetrics(accept: str) -> bool:
+    """Unless only the older text format is asked for, as by what is older than OpenMetrics."""
+    media_types = {choice.partition(";")[0].strip() for choice in accept.lower().split(",")}
+    return "application/openmetrics-text" in media_types or "text/plain" not in media_types
+
+
+def _text(families: Iterable[Metric], openmetrics: bool) -> bytes:
+    if not openmetrics:
+        return generate_plain(_Families(families))
     text: bytes = generate_latest(_Families(families))  # type: ignore[no-untyped-call]
     return text.removesuffix(_END)
 

@@ -129,7 +129,10 @@ def _state_paths() -> p.Schema:
     }
     stream = {"text/event-stream": {"schema": s.text("events named `status`, whose data are a Status each")}}
     top = {"top": p.integer(1, 1000, "names at most; 20 by default")}
-    metrics = {"application/openmetrics-text; version=1.0.0; charset=utf-8": {"schema": s.text("OpenMetrics")}}
+    metrics = {
+        "application/openmetrics-text; version=1.0.0; charset=utf-8": {"schema": s.text("OpenMetrics")},
+        "text/plain; version=0.0.4; charset=utf-8": {"schema": s.text("for what is older")},
+    }
     self_ = {"application/json": {"schema": {"type": "object"}}}
     proc = _operation(
         "/api/v1/processes/{process_id}/proc",

@@ -14,8 +14,9 @@ import resource
 import socket
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import h11  # uvicorn's, as it is told below
 import uvicorn
 
 from memtap.errors import MemtapError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 GRACE_S = 0.7  # for open answers once the server stops
+HEAD_S = 10.0  # for a request to come in whole, once its connection is there or it has begun
 UNREAD_MS = 30_000  # a client that takes nothing sent to it for so long is cut off
 CONNECTIONS = 4000  # at once; more are answered 503
 DESCRIPTORS = CONNECTIONS + 500  # wanted for them and for the rest of the program
@@ -86,7 +88,8 @@ def _allow_descriptors() -> None:
 class Server:
     """Serves one application, made by `memtap.api.create_app`, until stopped. Used once."""
 
-    def __init__(self, app: Starlette, listener: socket.socket) -> None:
+    def __init__(self, app: Starlette, listener: socket.socket, *, head_s: float = HEAD_S) -> None:
+        """`head_s`: a client that has not sent its request within this time is cut off."""
         self._listener = listener
         config = uvicorn.Config(
             app,
@@ -104,7 +107,7 @@ class Server:
         )
         # Its announcements are not ours; what fails inside it is still logged.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        self._uvicorn = _Uvicorn(config, app)
+        self._uvicorn = _Uvicorn(config, app, head_s)
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
@@ -154,9 +157,11 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+    def __init__(self, config: uvicorn.Config, app: Starlette, head_s: float) -> None:
         super().__init__(config)
         self._app = app
+        self._head_s = head_s
+        self._watch: asyncio.Task[None] | None = None
         self.ready = threading.Event()
         self.ended = threading.Event()
 
@@ -167,15 +172,44 @@ class _Uvicorn(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._watch = asyncio.create_task(self._cut_off_the_slow())
         self.ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.live.close()
+        if self._watch is not None:
+            self._watch.cancel()
         asyncio.get_running_loop().call_later(GRACE_S, self._cut_off)
         await super().shutdown(sockets)
+
+    async def _cut_off_the_slow(self) -> None:
+        """uvicorn waits for a request for ever once its first byte is there: a few thousand such connections would be
+        all that it takes."""
+        since: dict[object, tuple[float, int]] = {}
+        while True:
+            await asyncio.sleep(self._head_s / 4)
+            now_s = asyncio.get_running_loop().time()
+            owed = {one: _requests(one) for one in self.server_state.connections if _owes_a_request(one)}
+            since = {
+                one: since[one] if one in since and since[one][1] == begun else (now_s, begun)
+                for one, begun in owed.items()
+            }
+            for one, (first_s, _) in since.items():
+                if now_s - first_s >= self._head_s:
+                    one.transport.abort()  # type: ignore[attr-defined]
 
     def _cut_off(self) -> None:
         """Drop answers that wait for the store, and connections whose client does not take the rest of one."""
         self._app.state.snapshots.give_up()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+
+
+def _owes_a_request(connection: Any) -> bool:
+    """Whether some of a request, its head or its body, is still to come."""
+    return connection.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+
+
+def _requests(connection: Any) -> int:
+    """Tells one request of a connection from the next."""
+    return id(connection.cycle)

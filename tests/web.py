@@ -21,7 +21,7 @@ from counted import STREAM, WideCall, batches, some_wide_calls
 
 from memtap.api import Settings, create_app
 from memtap.native import Parser
-from memtap.server import Server, bind
+from memtap.server import HEAD_S, Server, bind
 from memtap.status import Status
 from memtap.stores import open_store
 from memtap.stores.contract import Host, Loss, Reader, SealedBatch, Stream
@@ -280,13 +280,13 @@ def serving() -> Iterator[Serve]:
     """Starts servers; all must have ended in time when the test is over."""
     sites: list[Site] = []
 
-    def serve(reader: Any, status: Callable[[], Status] = Status, **options: Any) -> Site:
+    def serve(reader: Any, status: Callable[[], Status] = Status, *, head_s: float = HEAD_S, **options: Any) -> Site:
         listener = bind("127.0.0.1", 0)
         settings = Settings(
             **{"store_url": "duckdb:///made", "port": listener.getsockname()[1], "token": TOKEN, **options}
         )
         app = create_app(reader, status, settings)
-        server = Server(app, listener)
+        server = Server(app, listener, head_s=head_s)
         server.start()
         sites.append(Site(server, settings, app))
         server.wait_ready()

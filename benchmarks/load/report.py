@@ -1,0 +1,56 @@
+"""Puts the figures into the README, between its `load` marks: python -m benchmarks.load.report"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- load -->", "<!-- /load -->"
+
+
+def section(found: dict[str, Any]) -> Iterator[str]:
+    """Lines of Markdown."""
+    live, asked, ingest = found["live"], found["requests"], found["ingest"]
+    machine = found["machine"]
+    pages, deaf = found["clients"], found["stalled"]
+    asking = f"{found['processes']:,} processes; {found['rate']} requests/s"
+    yield f"{pages:,} pages that listen, {deaf} of them deaf; {asking}:"
+    yield ""
+    yield "| what | measured | goal |"
+    yield "|---|---:|---:|"
+    yield f"| a snapshot's way to a page, p50 / p99 | {live['p50_ms']:.0f} / {live['p99_ms']:.0f} ms | 250 ms |"
+    yield f"| CPU of the whole server | {live['cores']:.2f} cores | 1 core |"
+    resident = live["resident_bytes"] / 1e6
+    yield f"| its memory | {resident:.0f} MB | 300 MB |"
+    yield f"| growth in {live['seconds']:.0f} s with deaf pages | {live['grown_bytes'] / 1e6:+.1f} MB | none |"
+    yield f"| calls stored meanwhile, of those without pages | {ingest['ratio']:.1%} | 95% |"
+    for what, goal in (("at rest", "20 ms"), ("while calls arrive", "20 ms"), ("304", "2 ms")):
+        one = asked[what]
+        yield f"| `/api/ObtenerProcesos`, {what}, p50 / p99 | {one['p50_ms']:.1f} / {one['p99_ms']:.1f} ms | {goal} |"
+    yield ""
+    yield (
+        f"Measured on {machine['cpu']}, {machine['cores']} cores, at a load of {machine['load']} by others, "
+        f"{found['date'].split()[0]}, by `make load`; all figures are in "
+        "[benchmarks/load/results.json](benchmarks/load/results.json)."
+    )
+
+
+def put(text: str, lines: Iterator[str]) -> str:
+    """`text` with `lines` between its marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"no section between {BEGIN} and {END}: put these two lines where it is to stand")
+    return "\n".join([before + begin, *lines, end + after])
+
+
+def write(found: dict[str, Any], root: Path = ROOT) -> None:
+    readme = root / "README.md"
+    readme.write_text(put(readme.read_text(), section(found)))
+
+
+if __name__ == "__main__":
+    write(json.loads((Path(__file__).parent / "results.json").read_text()))
