@@ -206,11 +206,14 @@ class SqlReader(ABC):
 
     def losses(self, *, limit: int = 1000) -> list[Loss]:
         rows = self._rows(
-            "SELECT time_us, cause, events, detail FROM losses"
+            "SELECT time_us, cause, events, detail, since_us FROM losses"
             " ORDER BY time_us DESC, stream_no DESC, batch_no DESC, position DESC LIMIT ?",
             (limit,),
         )
-        return [Loss(time_us, _text(cause), int(events), _text(detail)) for time_us, cause, events, detail in rows]
+        return [
+            Loss(time_us, _text(cause), int(events), _text(detail), int(since_us or 0))
+            for time_us, cause, events, detail, since_us in rows
+        ]
 
     def streams(self) -> list[StreamRow]:
         return [

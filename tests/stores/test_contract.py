@@ -439,6 +439,11 @@ class TestAccount:
         assert account.lost == {"ring": 33, "tap": 12}
         assert account.emitted == 2000 + 4 + 45
 
+    def test_a_loss_lies_in_a_span_of_time(self, writer: Writer, reader: Reader) -> None:
+        span = Loss(FIRST_US + 5, "spool", 7, "the disk was full", since_us=FIRST_US)
+        assert writer.write(writer.open_stream(STREAM).stream_no, one_batch(Call(1), losses=(span,)))
+        assert reader.losses() == [span]
+
     def test_losses_are_listed_newest_first(self, writer: Writer, reader: Reader) -> None:
         number = writer.open_stream(STREAM).stream_no
         losses = [Loss(FIRST_US + at, "pipe", at, f"detail {at}") for at in range(10)]
