@@ -370,12 +370,20 @@ cdef void ledger_turn(Ledger *ledger, uint32_t i, uint64_t time_us) noexcept nog
     ledger.running[i].second_us = ledger.second_us
 
 
+cdef inline void ledger_time(Running *running, uint64_t time_us) noexcept nogil:
+    """A call at a time in the running second."""
+    cdef uint32_t since = <uint32_t> (time_us - running.second_us)
+    running.first = since if since < running.first else running.first
+    running.last = since if since > running.last else running.last
+
+
 cdef void ledger_again(Ledger *ledger, uint32_t i, uint64_t time_us) noexcept nogil:
     """64 bits are full: another activity of the same second begins. There must be room for one more."""
     cdef Held held
     if ledger.wide:
         held = ledger.held[i]
     ledger_turn(ledger, i, time_us)
+    ledger_time(&ledger.running[i], time_us)
     if ledger.wide:
         ledger.held[i].second_vm = held.second_vm
         ledger.held[i].second_rss = held.second_rss
@@ -388,13 +396,6 @@ cdef inline void ledger_sum(Ledger *ledger, uint32_t i, uint64_t time_us, size_t
         ledger_again(ledger, i, time_us)
     running.bytes[which] += amount
     running.calls[which] += 1
-
-
-cdef inline void ledger_time(Running *running, uint64_t time_us) noexcept nogil:
-    """A call at a time in the running second."""
-    cdef uint32_t since = <uint32_t> (time_us - running.second_us)
-    running.first = since if since < running.first else running.first
-    running.last = since if since > running.last else running.last
 
 
 cdef inline void ledger_add1(Ledger *ledger, uint32_t i, uint64_t time_us, uint64_t length,
