@@ -10,9 +10,9 @@ from functools import partial
 from threading import Condition, Thread
 
 from memtap.errors import StoreAway, StoreError
-from memtap.native import Batch
+from memtap.native import Batch, Parser
 from memtap.spool import Damage, Delivery, End, Ended, Entry, Spool
-from memtap.spool.record import no_events, span_us
+from memtap.spool.record import span_us
 from memtap.stores.contract import Cursor, Host, Loss, SealedBatch, Stream, Writer
 
 FIRST_PAUSE_S = 0.1
@@ -54,6 +54,7 @@ def _fewer(losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
 def _together(draft: Draft, owed: Draft) -> Draft:
     """`draft`, with the counts, losses and ended processes of the dropped `owed` before it."""
     draft.events.take_ended(owed.events)
+    draft.events.take_rejected(owed.events)
     return replace(
         draft,
         lines=owed.lines + draft.lines,
@@ -356,12 +357,16 @@ class Loader(Thread):
             if isinstance(item, Ended):
                 spool.append(self._stream, item, small=True)
         first = batches[0]
+        events = Parser(rows=8).seal()
+        for batch in batches:
+            events.take_ended(batch.events)
+            events.take_rejected(batch.events)
         told = SealedBatch(
             number=first.number,
             first_ordinal=first.first_ordinal,
             offset=batches[-1].offset,
             check=batches[-1].check,
-            events=no_events(),
+            events=events,
             lines=sum(batch.lines for batch in batches),
             rejected=sum(batch.rejected for batch in batches),
             notices=sum(batch.notices for batch in batches),

@@ -161,6 +161,29 @@ cdef class Batch:
         finally:
             PyBuffer_Release(&view)
 
+    def take_rejected(self, Batch dropped not None):
+        """The rejected lines of an earlier batch, which no store has seen and none will, count in this one's seconds,
+        which none has seen yet. Raises MemoryError."""
+        cdef Second *joined
+        cdef size_t i
+        rejected = {second: lines for second, _, lines in dropped.seconds if lines}
+        if not rejected:
+            return
+        calls = {}
+        for second, events, lines in self.seconds:
+            calls[second] = events
+            rejected[second] = rejected.get(second, 0) + lines
+        joined = <Second *> malloc(len(rejected) * sizeof(Second))
+        if joined == NULL:
+            raise MemoryError("batch: no memory for its seconds; nothing was taken")
+        for i, second in enumerate(sorted(rejected)):
+            joined[i].second = second
+            joined[i].events = calls.get(second, 0)
+            joined[i].rejected = rejected[second]
+        free(self.seconds_in)
+        self.seconds_in = joined
+        self.second_count = len(rejected)
+
     def take_ended(self, Batch dropped not None):
         """The processes that ended in an earlier batch, which no store has seen and none will, end with this one,
         which none has seen yet."""

@@ -251,6 +251,9 @@ class Batch:
         ValueError, with what is wrong and where, for bytes that no batch can have made. Bytes that changed into another
         possible batch's are not noticed: whoever stores them adds a checksum.
         """
+    def take_rejected(self, dropped: Batch) -> None:
+        """The rejected lines of an earlier batch, which no store has seen and none will, count in this one's seconds,
+        which none has seen yet."""
     def take_ended(self, dropped: Batch) -> None:
         """The processes that ended in an earlier batch, which no store has seen and none will, end with this one,
         which none has seen yet."""

@@ -85,6 +85,27 @@ def test_every_call_is_stored_or_counted_and_every_end_is_told_when_a_store_was_
     assert last.first_ordinal == 10
 
 
+def test_rejected_lines_of_a_dropped_batch_keep_their_second() -> None:
+    parser = Parser()
+    parser.feed(HEADER)
+    writer = Kept(StoreAway("away"))
+    tested = loader(writer, drop=True, patience_s=None)
+    tested.start()
+    tested.submit(draft(calls(parser, 10)))
+    for _ in range(3):
+        parser.feed(b"no record\n" * 5)
+        events = calls(parser, 2)
+        tested.submit(Draft(events, lines=7, rejected=5, notices=0))
+    writer.error = None
+    while tested.queued:
+        time.sleep(0.01)
+    tested.submit(draft(calls(parser, 1)))
+    tested.finish()
+    _, last = writer.batches
+    assert last.rejected == 15
+    assert last.events.seconds == [(0, 1, 15)]
+
+
 def test_a_writer_that_fails_as_nobody_expected_stops_an_ingest_with_one_line() -> None:
     tested = loader(Kept(ZeroDivisionError("x")), drop=False, patience_s=60)
     tested.start()
