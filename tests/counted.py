@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from memtap.native import Batch, Parser
@@ -111,8 +111,19 @@ class Sums:
     name: bytes = b""
     vm: int | None = None
     resident: int | None = None
+    uid: int | None = None
+    cgroup: int | None = None
     ended_us: int | None = None
     parent: int | None = None
+    times: list[int] = field(default_factory=list)
+
+    @property
+    def balance(self) -> int:
+        return self.requested - self.released
+
+    @property
+    def ended(self) -> bool:
+        return self.ended_us is not None
 
     def add(self, call: Call) -> None:
         what, size = call.effect
@@ -125,10 +136,12 @@ class Sums:
             self.name = call.name
             if isinstance(call, WideCall):
                 self.vm, self.resident = call.vm, call.resident
+                self.uid, self.cgroup = call.uid, call.cgroup
         if isinstance(call, WideCall) and call.call == "exit":
             self.ended_us = call.time_us
         if isinstance(call, WideCall) and call.call == "fork":
             self.parent = call.parent
+        self.times.append(call.time_us)
         self.first_us = min(self.first_us, call.time_us)
         self.last_us = max(self.last_us, call.time_us)
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import httpx
 import jsonschema_rs
 import orjson
 import pytest
-from counted import STREAM, WideCall, batches, some_wide_calls
+from counted import STREAM, Call, Sums, WideCall, batches, by_pid, some_wide_calls
 
 from memtap.api import Settings, create_app
 from memtap.native import Parser
@@ -32,57 +32,12 @@ FIRST_US = 1_700_000_000_000_000
 NAMES = (b"bash", b"python3", b"<img src=x>", b"a\x1b[31m", b"\xff\xfe", "café".encode(), b"x, time=1", b"back\\slash")
 
 
-@dataclass(frozen=True)
-class Event:
-    call: str
-    pid: int
-    name: bytes
-    time_us: int
-    length: int
-
-    @property
-    def line(self) -> bytes:
-        return b"%s: PID=%d, process=%s, time=%d, length=%d\n" % (
-            self.call.encode(),
-            self.pid,
-            self.name,
-            self.time_us,
-            self.length,
-        )
+def called(call: str, pid: int, name: bytes, time_us: int, length: int) -> Call:
+    """A call, in the order in which a line says it."""
+    return Call(pid, name, time_us, length, call)
 
 
-@dataclass
-class Tally:
-    """One process, counted from the events themselves."""
-
-    name: bytes = b""
-    requested: int = 0
-    released: int = 0
-    requests: int = 0
-    releases: int = 0
-    times: list[int] = field(default_factory=list)
-
-    @property
-    def balance(self) -> int:
-        return self.requested - self.released
-
-
-def tally(events: list[Event]) -> dict[int, Tally]:
-    out: dict[int, Tally] = {}
-    for event in events:
-        process = out.setdefault(event.pid, Tally())
-        process.name = event.name
-        process.times.append(event.time_us)
-        if event.call == "munmap":
-            process.released += event.length
-            process.releases += 1
-        else:
-            process.requested += event.length
-            process.requests += 1
-    return out
-
-
-def made_events(count: int = 3000) -> list[Event]:
+def made_events(count: int = 3000) -> list[Call]:
     """Eight processes, half a minute of calls, of every order of magnitude."""
     chance = random.Random(7)
     time_us = FIRST_US
@@ -91,7 +46,7 @@ def made_events(count: int = 3000) -> list[Event]:
         time_us += chance.randrange(20_000)
         which = chance.randrange(len(NAMES))
         events.append(
-            Event(
+            called(
                 call=chance.choice(("mmap2", "mmap2", "munmap")),
                 pid=100 + which,
                 name=NAMES[which],
@@ -116,7 +71,7 @@ class Writer:
         self._bytes = 0
         self._lines = 0
 
-    def write(self, events: list[Event], *, losses: tuple[Loss, ...] = ()) -> None:
+    def write(self, events: list[Call], *, losses: tuple[Loss, ...] = ()) -> None:
         data = b"".join(event.line for event in events)
         self._parser.feed(data)
         self._bytes += len(data)
@@ -157,7 +112,7 @@ class Stored:
 
 
 @contextlib.contextmanager
-def stored_at(url: str, events: list[Event]) -> Iterator[Stored]:
+def stored_at(url: str, events: list[Call]) -> Iterator[Stored]:
     """A new store with these events in it."""
     store = open_store(url)
     store.migrate()
@@ -169,7 +124,7 @@ def stored_at(url: str, events: list[Event]) -> Iterator[Stored]:
     store.close()
 
 
-def stored(path: Path, events: list[Event]) -> AbstractContextManager[Stored]:
+def stored(path: Path, events: list[Call]) -> AbstractContextManager[Stored]:
     return stored_at(f"duckdb://{path}", events)
 
 
@@ -307,17 +262,17 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="session")
-def events() -> list[Event]:
+def events() -> list[Call]:
     return made_events()
 
 
 @pytest.fixture(scope="session")
-def tallies(events: list[Event]) -> dict[int, Tally]:
-    return tally(events)
+def tallies(events: list[Call]) -> dict[int, Sums]:
+    return by_pid(events)
 
 
 @pytest.fixture(scope="session")
-def made(events: list[Event], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
+def made(events: list[Call], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stored]:
     """A store of the made events, which no test changes."""
     with stored(tmp_path_factory.mktemp("store") / "made.duckdb", events) as kept:
         yield kept
@@ -362,8 +317,8 @@ def fresh(tmp_path: Path) -> Iterator[Stored]:
 
 
 @pytest.fixture
-def event() -> type[Event]:
-    return Event
+def event() -> Callable[..., Call]:
+    return called
 
 
 @pytest.fixture

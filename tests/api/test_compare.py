@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from web import tally
+from counted import by_pid
 
 SECOND_US = 1_000_000
 
@@ -24,7 +24,7 @@ def whole(time_us: int) -> int:
 def test_two_moments_differ_by_what_came_between(site, events):
     at, then = whole(events[900].time_us), whole(events[1800].time_us)
     answer = site.get("/api/v1/compare", at=at, **{"with": then})
-    before, after = (tally([e for e in events if e.time_us < moment]) for moment in (at, then))
+    before, after = (by_pid([e for e in events if e.time_us < moment]) for moment in (at, then))
     assert answer["of"] == "balance"
     assert (answer["at"], answer["with"]) == ({"from_us": at, "to_us": None}, {"from_us": then, "to_us": None})
     found = rows(answer)
@@ -67,8 +67,8 @@ def test_what_appeared_and_what_ended(fresh, serve, event, events):
 def test_two_windows_differ_by_what_was_requested_in_each(site, events):
     at = [whole(events[index].time_us) for index in (300, 900, 1800)]
     answer = site.get("/api/v1/compare", at=f"{at[0]}-{at[1]}", **{"with": f"{at[1]}-{at[2]}"})
-    one = tally([event for event in events if at[0] <= event.time_us < at[1]])
-    two = tally([event for event in events if at[1] <= event.time_us < at[2]])
+    one = by_pid([event for event in events if at[0] <= event.time_us < at[1]])
+    two = by_pid([event for event in events if at[1] <= event.time_us < at[2]])
     assert answer["of"] == "requested"
     assert {pid: row[1:3] for pid, row in rows(answer).items()} == {
         pid: (one[pid].requested, two[pid].requested) for pid in one.keys() | two.keys()

@@ -9,7 +9,7 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from web import Event, stored
+from web import called, stored
 
 from memtap import csv_text
 from memtap.api.downloads import PAGE, wants_csv
@@ -126,7 +126,7 @@ def test_the_two_forms_have_different_etags_and_are_told_apart_by_caches(site):
 
 
 def test_calls_without_a_limit_are_all_of_them_page_by_page(tmp_path, serve, counting):
-    events = [Event("mmap2", 1 + at % 3, b"x", 1_700_000_000_000_000 + at // 7, at) for at in range(2 * PAGE + 1)]
+    events = [called("mmap2", 1 + at % 3, b"x", 1_700_000_000_000_000 + at // 7, at) for at in range(2 * PAGE + 1)]
     with stored(tmp_path / "many.duckdb", events) as kept:
         reader = counting(kept.reader())
         with serve(reader).client() as client:

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from counted import Call, Sums, by_pid
 
 from ..native.plain import Plain, read
-
-
-@dataclass
-class PlainProcess:
-    name: bytes = b""
-    requested: int = 0
-    released: int = 0
-    requests: int = 0
-    releases: int = 0
-
-    @property
-    def balance(self) -> int:
-        return self.requested - self.released
 
 
 @dataclass
@@ -26,7 +15,7 @@ class PlainCount:
 
     calls: list[tuple[str, int, bytes, int, int]]
     rejected: int
-    processes: dict[int, PlainProcess] = field(default_factory=dict)
+    processes: dict[int, Sums]
 
     @property
     def requested(self) -> int:
@@ -46,14 +35,5 @@ class PlainCount:
 def count(data: bytes) -> PlainCount:
     """Of a whole trace in format 1."""
     plain: Plain = read(data)
-    counted = PlainCount(plain.events, len(plain.rejected))
-    for kind, pid, name, _, length in plain.events:
-        process = counted.processes.setdefault(pid, PlainProcess())
-        process.name = name
-        if kind == "munmap":
-            process.released += length
-            process.releases += 1
-        else:
-            process.requested += length
-            process.requests += 1
-    return counted
+    calls = [Call(pid, name, time_us, length, kind) for kind, pid, name, time_us, length in plain.events]
+    return PlainCount(plain.events, len(plain.rejected), by_pid(calls))

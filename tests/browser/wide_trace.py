@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from counted import HEADER, WideCall
+from counted import HEADER, Sums, WideCall, by_pid
 
 from ..native.plain import read
 from ..native.plain2 import Event
@@ -19,42 +19,9 @@ BROKEN = b"mmap: pid=1, start=1, uid=0, cgroup=1, time=1, length=-4096\n"
 
 
 @dataclass
-class WideProcess:
-    """One process, added up line by line."""
-
-    name: bytes = b""
-    requested: int = 0
-    released: int = 0
-    failed: int = 0
-    vm: int = 0
-    resident: int = 0
-    uid: int = 0
-    cgroup: int = 0
-    parent: int | None = None
-    ended: bool = False
-
-    @property
-    def balance(self) -> int:
-        return self.requested - self.released
-
-    def add(self, event: Event) -> None:
-        self.name, self.vm, self.resident = event.comm, event.vm, event.rss
-        self.uid, self.cgroup = event.uid, event.cgroup
-        self.ended = self.ended or event.call == "exit"
-        if event.errno:
-            self.failed += 1
-        elif event.call in ("munmap", "shmdt"):
-            self.released += event.freed
-        else:
-            grown = event.length - event.freed
-            self.requested += max(grown, 0)
-            self.released += max(-grown, 0)
-
-
-@dataclass
 class WideCount:
     events: list[Event]
-    processes: dict[int, WideProcess] = field(default_factory=dict)  # no pid comes twice
+    processes: dict[int, Sums]  # no pid comes twice
 
     def newest_first(self) -> list[Event]:
         order = sorted(range(len(self.events)), key=lambda at: (self.events[at].time_us, at), reverse=True)
@@ -63,12 +30,25 @@ class WideCount:
 
 def wide_count(data: bytes) -> WideCount:
     events, _, _, _ = read_wide(data, HEADER.rstrip(b"\n"))
-    counted = WideCount(events)
-    for event in events:
-        counted.processes.setdefault(event.pid, WideProcess()).add(event)
-    for pid, parent in FORK.findall(data):
-        counted.processes[int(pid)].parent = int(parent)
-    return counted
+    parents = {int(pid): int(parent) for pid, parent in FORK.findall(data)}
+    calls = [
+        WideCall(
+            event.pid,
+            event.comm,
+            event.time_us,
+            event.length,
+            event.call,
+            uid=event.uid,
+            cgroup=event.cgroup,
+            freed=event.freed,
+            errno=event.errno,
+            vm=event.vm,
+            resident=event.rss,
+            parent=parents.get(event.pid, 0),
+        )
+        for event in events
+    ]
+    return WideCount(events, by_pid(calls))
 
 
 def wide_trace(recording: bytes) -> bytes:
