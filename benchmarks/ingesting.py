@@ -18,9 +18,10 @@ from benchmarks.tally import check_by_pid
 from benchmarks.traces import Trace
 from memtap.native import Batch, Parser
 from memtap.pump import FILE_ROWS
+from memtap.stores.duckdb.database import SETTINGS
 
 # What memtap's own store sets (memtap.stores.duckdb.database): the peer has the same threads and memory.
-DUCKDB_SETTINGS: dict[str, str | bool | int | float | list[str]] = {"threads": 2, "memory_limit": "512MB"}
+DUCKDB_SETTINGS = SETTINGS
 
 
 def batches(trace: Trace) -> Iterator[tuple[Batch, Parser]]:

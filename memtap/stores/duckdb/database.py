@@ -20,7 +20,7 @@ from memtap.errors import StoreAway, StoreError
 # again after a crash: half a second at most. Extensions are never fetched from anywhere.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,
-    "memory_limit": "128MB",
+    "memory_limit": "64MB",
     "write_buffer_row_group_count": 1,
     "checkpoint_threshold": "16MB",
     "autoinstall_known_extensions": False,

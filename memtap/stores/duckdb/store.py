@@ -9,11 +9,13 @@ from memtap.errors import StoreError
 from memtap.stores import schema
 from memtap.stores.address import DuckDBAddress, default_url
 from memtap.stores.contract import Maintenance, Retention
-from memtap.stores.duckdb.database import Database
+from memtap.stores.duckdb.database import SETTINGS, Database
 from memtap.stores.duckdb.housekeeping import maintain
 from memtap.stores.duckdb.reader import DuckDBReader
 from memtap.stores.duckdb.schema import MIGRATIONS, VERSION, VERSION_FOUND, VERSIONS_TABLE
 from memtap.stores.duckdb.writer import DuckDBWriter
+
+MIGRATION_MEMORY = "1GB"
 
 # Two stores of one process may have the same file open.
 _migrating = threading.Lock()
@@ -37,10 +39,15 @@ class DuckDBStore:
             connection.execute(VERSIONS_TABLE)
             before = self._version()
             schema.refuse_newer(before, VERSION, self.url)
+            if 0 < before < VERSION:
+                connection.execute(f"SET memory_limit = '{MIGRATION_MEMORY}'")  # tables are sorted as wholes
             for version in range(before + 1, VERSION + 1):
                 for statement in MIGRATIONS[version - 1]:
                     connection.execute(statement)
                 connection.execute("INSERT INTO schema_versions VALUES (?, ?)", [version, time.time_ns() // 1000])
+        if 0 < before < VERSION:
+            with self._database.connection() as connection:
+                connection.execute(f"SET memory_limit = '{SETTINGS['memory_limit']}'")
         return before, VERSION
 
     def writer(self) -> DuckDBWriter:
