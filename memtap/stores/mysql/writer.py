@@ -247,19 +247,24 @@ def _name_ids(session: Session, comms: Sequence[bytes]) -> list[int]:
 
 
 def _process_ids(session: Session, host_id: int, processes: Mapping[Identity, Facts]) -> dict[Identity, int]:
+    """Numbers only, so the statements are written here: a storm of processes makes thousands in a batch."""
     found: dict[Identity, int] = {}
 
     def look_up(wanted: Sequence[Identity]) -> None:
         for some in _slices([pid for pid, _ in wanted]):
-            statement = f"SELECT pid, start_us, id FROM processes WHERE host_id = ? AND pid IN ({_marks(some)})"  # noqa: S608
-            found.update(((pid, start), number) for pid, start, number in session.rows(statement, [host_id, *some]))
+            pids = ",".join(map(str, some))
+            rows = session.rows(
+                f"SELECT pid, start_us, id FROM processes WHERE host_id = {int(host_id)} AND pid IN ({pids})"  # noqa: S608
+            )
+            found.update(((pid, start), number) for pid, start, number in rows)
 
     def make(new: Sequence[Identity], first: int) -> None:
-        for at in range(0, len(new), AT_ONCE):
-            some = new[at : at + AT_ONCE]
-            rows = ((number, host_id, *key, 0, *processes[key]) for number, key in enumerate(some, first + at))
-            marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(some))
-            session.run(sql.ADD_PROCESSES + marks, [value for row in rows for value in row])
+        def row(number: int, key: Identity) -> str:
+            facts = ("NULL" if fact is None else str(fact) for fact in processes[key])
+            return f"({number},{host_id},{key[0]},{key[1]},0,{','.join(facts)}),\n"
+
+        rows = (row(number, key) for number, key in enumerate(new, first))
+        session.run_values(sql.ADD_PROCESSES, "", "".join(rows).encode())
 
     _find_or_make(session, "process", list(processes), found, look_up, make)
     return found
@@ -274,10 +279,11 @@ def _find_or_make(
     make: Callable[[Sequence[Key], int], None],
 ) -> None:
     """Fill `found` with an id for each key, in order of appearance where they are new."""
-    look_up(keys)
-    if len(found) >= len(keys) and all(key in found for key in keys):
-        return
-    session.rows(sql.NEXT_ID, [what])  # from here no other writer makes any: look again, then make
+    if what != "process":  # most names are there already, and nobody needs to wait; a new process is new to all
+        look_up(keys)
+        if all(key in found for key in keys):
+            return
+    session.rows(sql.NEXT_ID, [what])  # from here no other writer makes any: look, then make
     look_up(keys)
     new = [key for key in keys if key not in found]
     if new:
