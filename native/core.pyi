@@ -269,8 +269,8 @@ class Batch:
         map that is too short.
         """
     def events_text(self, process_ids: Buffer, name_ids: Buffer, first_id: int) -> bytes:
-        """The calls as LOAD DATA text, in few bytes a call: a tab between fields, \\N for NULL, a newline after each row,
-        in the order of time; which columns, `events_columns` says.
+        """The calls as LOAD DATA text, in few bytes a call: a tab between fields, \\N for NULL, a newline after each
+        row, in the order of time; which columns, `events_columns` says.
 
         `what` is the call, and in format 2 also 16 times the index of its kind plus 1, and 128 where `freed` is the
         length in whole pages of 4,096 bytes. A length or name id beyond 24 bits is NULL and stands in `length_wide` or
