@@ -1,0 +1,1 @@
+"""What reads cost as the stored calls grow: python -m benchmarks.reads."""

@@ -1,0 +1,70 @@
+"""A DuckDB store with many calls, made by SQL in a fraction of the time that `memtap ingest` takes for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from memtap.stores import open_store
+
+PROCESSES = 10_000
+CALLS_PER_S = 10_000
+FIRST_US = 1_795_411_501_000_000
+AT_ONCE = 1_000_000  # calls of an insert: what is folded at once
+
+
+def fill(path: Path, calls: int) -> None:
+    """A new store at `path` with this many calls of 10,000 processes, each call by any of them, 10,000 a second."""
+    store = open_store(f"duckdb://{path}")
+    store.migrate()
+    store.close()
+    with duckdb.connect(str(path), config={"threads": 2, "memory_limit": "1GB"}) as connection:
+        connection.execute("INSERT INTO folded_hosts VALUES (1, 'bench', 'boot', 16 * 1024**3, 4096, 0)")
+        connection.execute("INSERT INTO names SELECT i, encode('worker/' || i), 'worker/' || i FROM range(1, 41) t(i)")
+        connection.execute(
+            "INSERT INTO folded_streams (stream_no, name, tap, host_id, batches) VALUES (1, 'bench', 'file', 1, 1)"
+        )
+        for first in range(0, calls, AT_ONCE):
+            _insert(connection, first, min(first + AT_ONCE, calls))
+        _sums(connection, calls)
+        connection.checkpoint()
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, first: int, end: int) -> None:
+    connection.execute(
+        "INSERT INTO events SELECT (1::UBIGINT << 40) + i, ? + i * 1000000 // ?, 1 + hash(i) % ?,"
+        " 1 + hash(i) % ? % 40, hash(i, 1) % 2, 4096 * (1 + hash(i, 2) % 100), NULL, NULL, NULL, NULL"
+        " FROM range(?, ?) t(i)",
+        [FIRST_US, CALLS_PER_S, PROCESSES, PROCESSES, first, end],
+    )
+    connection.execute(
+        "INSERT INTO folded_1s SELECT * FROM (SELECT process_id, time_us // 1000000 AS second,"
+        " sum(CASE call WHEN 0 THEN length ELSE 0 END), sum(CASE call WHEN 1 THEN length ELSE 0 END),"
+        " count(*) FILTER (call = 0), count(*) FILTER (call = 1), 0, NULL, NULL, NULL"
+        " FROM events WHERE id >= (1::UBIGINT << 40) + ? AND id < (1::UBIGINT << 40) + ?"
+        " GROUP BY ALL) ORDER BY second // 3, process_id, second",  # as the writer folds
+        [first, end],
+    )
+    connection.execute(
+        "INSERT INTO account_1s SELECT 1, time_us // 1000000, count(*), 0 FROM events"
+        " WHERE id >= (1::UBIGINT << 40) + ? AND id < (1::UBIGINT << 40) + ? GROUP BY ALL ORDER BY 2",
+        [first, end],
+    )
+
+
+def _sums(connection: duckdb.DuckDBPyConnection, calls: int) -> None:
+    sums = "sum(requested), sum(released), sum(requests), sum(releases)"
+    for tier, finer, step in (("folded_1m", "folded_1s", 60), ("folded_1h", "folded_1m", 3600)):
+        connection.execute(
+            f"INSERT INTO {tier} SELECT process_id, second // {step} * {step} AS begun, {sums}, 0, NULL, NULL, NULL"
+            f" FROM {finer} GROUP BY ALL ORDER BY begun, process_id"
+        )
+    connection.execute(
+        "INSERT INTO folded_processes"
+        " (id, host_id, pid, start_us, name_id, requested, released, requests, releases, first_us, last_us)"
+        f" SELECT process_id, 1, process_id, 0, 1 + process_id % 40, {sums}, ?, ? FROM folded_1h GROUP BY process_id"
+        " ORDER BY process_id",
+        [FIRST_US, FIRST_US + calls * 1_000_000 // CALLS_PER_S],
+    )
+    connection.execute("UPDATE folded_streams SET stored = ?, changes = 1", [calls])
