@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test fuzz soak lint bench overhead screenshots vendor clean
+.PHONY: help run test fuzz soak lint bench overhead load screenshots vendor clean
 
 help: ## this list
 	@printf 'memtap: who is asking the kernel for memory\n\n'
@@ -38,6 +38,10 @@ bench: ## measure memtap against its peers (ten minutes on a quiet machine; ARGS
 overhead: ## measure what tapping costs other programs (as root, ten minutes on a quiet machine; ARGS=--quick for a try)
 	@scripts/setup.sh bench
 	@exec .venv/bin/python -m benchmarks.overhead $(ARGS)
+
+load: ## measure what the page's server bears: 1,000 listeners, 10,000 processes (five minutes on a quiet machine)
+	@scripts/setup.sh bench
+	@exec .venv/bin/python -m benchmarks.load $(ARGS)
 
 screenshots: ## take the README's pictures of the dashboard again
 	@scripts/setup.sh test

@@ -117,6 +117,15 @@ def _state(status: Status, store_up: bool) -> Iterator[Metric]:
     yield _counter("tap_restarts", "times the tap was started again", tap.restarts)
     yield _gauge("store_up", "1: the store takes calls and answers", int(store_up))
     yield _gauge("batches_queued", "batches that wait for the store", status.pipeline.queued)
+    calls = CounterMetricFamily("memtap_tap_calls", "calls that the tap told of, since it began", labels=["call"])
+    for name, count in status.pipeline.calls.items():
+        calls.add_metric([name], count)
+    yield calls
+    yield _gauge("spool_batches", "batches that wait on disk for the store", status.spool.batches)
+    yield _gauge("spool_bytes", "bytes of them", status.spool.bytes)
+    yield _counter("spool_dropped_calls", "calls that found no room there", status.spool.dropped)
+    if (latest := status.retention.latest) is not None:
+        yield _gauge("store_bytes", "bytes of the store on disk, as of the latest housekeeping", latest.bytes_stored)
     if status.reconciliation.time_us:
         yield from _reconciled(status.reconciliation)
 

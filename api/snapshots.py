@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import secrets
+import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -39,13 +40,15 @@ class Answer:
 
     def __init__(self, body: bytes) -> None:
         self.body = body
-        self._gzipped: bytes | None = None
+        self.gzipped: bytes | None = None  # once somebody has asked for it
+        self._lock = threading.Lock()
 
-    @property
-    def gzipped(self) -> bytes:
-        if self._gzipped is None:
-            self._gzipped = gzip.compress(self.body, GZIP_LEVEL, mtime=0)
-        return self._gzipped
+    def compressed(self) -> bytes:
+        """Takes its time, once: not for the event loop."""
+        with self._lock:
+            if self.gzipped is None:
+                self.gzipped = gzip.compress(self.body, GZIP_LEVEL, mtime=0)
+            return self.gzipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class Snapshots:
             return Response(status_code=304, headers=headers)
         body = answer.body
         if len(body) >= GZIP_FROM and _takes_gzip(request.headers.get("accept-encoding", "")):
-            body = await self.in_thread(lambda: answer.gzipped)
+            body = await self.in_thread(answer.compressed) if answer.gzipped is None else answer.gzipped
             headers["Content-Encoding"] = "gzip"
         return Response(body, headers=headers, media_type=media_type)
 

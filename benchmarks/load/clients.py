@@ -104,13 +104,17 @@ async def get(port: int, path: str, rate: float, seconds: float, *, cached: bool
     status, fields, length = await first.ask(path)
     assert status == 200
     free.put_nowait(first)
-    headers = (f"If-None-Match: {fields[b'etag'].decode()}",) if cached else ()
+    headers: tuple[str, ...] = ("Accept-Encoding: gzip",)  # as browsers and most programs do
+    if cached:
+        headers += (f"If-None-Match: {fields[b'etag'].decode()}",)
     latencies: list[float] = []
     statuses: dict[int, int] = {}
+    sizes: set[int] = set()
 
     async def one(due_s: float) -> None:
         asker = await free.get()
-        status, _, _ = await asker.ask(path, *headers)
+        status, _, sent = await asker.ask(path, *headers)
+        sizes.add(sent)
         latencies.append((time.perf_counter() - due_s) * 1e3)
         statuses[status] = statuses.get(status, 0) + 1
         free.put_nowait(asker)
@@ -122,7 +126,13 @@ async def get(port: int, path: str, rate: float, seconds: float, *, cached: bool
             await asyncio.sleep(wait_s)
         tasks.append(asyncio.create_task(one(due_s)))
     await asyncio.gather(*tasks)
-    return {"requests": len(latencies), "bytes": length, "statuses": statuses, **percentiles(latencies)}
+    return {
+        "requests": len(latencies),
+        "bytes": length,
+        "sent": max(sizes),
+        "statuses": statuses,
+        **percentiles(latencies),
+    }
 
 
 def percentiles(latencies: Sequence[float]) -> dict[str, float]:

@@ -10,12 +10,13 @@ import httpx
 import pytest
 from counted import WideCall, by_process
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as plain_text_to_metric_families
 from web import FIRST_US
 
 from memtap.errors import StoreAway
 from memtap.names import display
-from memtap.status import PipelineStatus, Reconciliation, Status, TapStatus
-from memtap.stores.contract import Loss
+from memtap.status import PipelineStatus, Reconciliation, RetentionStatus, SpoolStatus, Status, TapStatus
+from memtap.stores.contract import Loss, Maintenance
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -229,6 +230,7 @@ def test_a_store_that_is_away_is_a_metric_and_the_tap_is_still_told(serve, made,
     def gone() -> str:
         raise StoreAway("connection refused")
 
+    reader.known_version = lambda: None  # as of a database that is somewhere else
     site = serve(reader, status=lambda: Status(TapStatus(state="running")))
     assert one(scraped(site), "memtap_store_up") == 1
     reader.version = gone
@@ -272,3 +274,42 @@ def test_a_renamed_process_takes_its_sums_along(fresh_wide):
     became = replace(began, call="exec", name=b"python3", time_us=FIRST_US + 1, length=0)
     found = scraped(fresh_wide([began, became]))
     assert by_label(found, "memtap_name_requested_bytes") == {"python3": 1 << 20}
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        ("", True),
+        ("*/*", True),
+        ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", True),
+        ("text/plain;version=0.0.4", False),
+        ("Text/Plain", False),
+    ],
+)
+def test_the_older_format_is_for_what_asks_for_it_and_says_the_same(site, accept, openmetrics):
+    with site.client() as client:
+        answer = client.get("/metrics", headers={"Accept": accept})
+    kind = "application/openmetrics-text; version=1.0.0" if openmetrics else "text/plain; version=0.0.4"
+    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+    assert answer.text.endswith("# EOF\n") is openmetrics
+    parse = text_string_to_metric_families if openmetrics else plain_text_to_metric_families
+    samples = {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in parse(answer.text)
+        for sample in family.samples
+    }
+    assert samples == scraped(site)
+
+
+def test_calls_by_name_and_the_spool_are_told(serve, made):
+    status = Status(
+        pipeline=PipelineStatus(calls={"mmap": 7, "munmap": 3}),
+        spool=SpoolStatus("full", batches=2, bytes=4096, dropped=9),
+        retention=RetentionStatus(latest=Maintenance(bytes_stored=123)),
+    )
+    found = scraped(serve(made.reader(), lambda: status))
+    assert by_label(found, "memtap_tap_calls_total", "call") == {"mmap": 7, "munmap": 3}
+    assert one(found, "memtap_spool_batches") == 2
+    assert one(found, "memtap_spool_bytes") == 4096
+    assert one(found, "memtap_spool_dropped_calls_total") == 9
+    assert one(found, "memtap_store_bytes") == 123
