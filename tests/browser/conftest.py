@@ -21,7 +21,7 @@ RECORDED_LINES = 30_000  # of the recording: about 300 processes
 Start = Callable[..., Product]
 Open = Callable[..., Dashboard]
 
-expect.set_options(timeout=12_000)  # ms; nothing is claimed about speed
+expect.set_options(timeout=30_000)  # ms; nothing is claimed about speed
 
 
 @pytest.fixture(scope="package")
