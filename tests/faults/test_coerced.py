@@ -115,11 +115,12 @@ def test_a_row_that_no_longer_fits_its_column_is_refused(hurt: Server, database:
                 except StoreError:
                     refused = True
                 after = hurt.execute(f"SELECT COUNT(*) FROM {database}.{table}")
+                unused = hurt.execute(f"SELECT COUNT(`{column}`) FROM {database}.{table}") == [(0,)]
                 hurt.execute(f"ALTER TABLE {database}.{table} DROP COLUMN `{column}`")
                 hurt.execute(f"ALTER TABLE {database}.{table} RENAME COLUMN kept_aside TO `{column}`")
-                assert refused
-                assert after == before
-                assert writer.write(number, batch)
+                assert refused or unused, "a wide value's column, which none of these needed"
+                assert after == before or not refused
+                assert writer.write(number, batch) == refused
                 first += len(some)
     assert hurt.execute(f"SELECT SUM(stored) FROM {database}.batches") == [(first,)]
     runs.kept()

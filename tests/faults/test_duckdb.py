@@ -30,7 +30,7 @@ def test_the_files_disk_is_full(trace: Trace, tmp_path: Path) -> None:
             memtap.until_stored(memtap.printed.whole)
             for chance in runs:
                 fill(folder / "ballast", chance.choice([0, 4096, chance.randrange(1 << 20)]))
-                memtap.until_printed(chance.randrange(500, 3000))
+                memtap.until_printed(chance.randrange(300, 1500))
                 (folder / "ballast").unlink()
                 runs.ready_s.append(memtap.until_stored(memtap.printed.whole))
             printed = memtap.quiet()

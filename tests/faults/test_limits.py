@@ -51,7 +51,7 @@ def test_a_server_that_takes_tiny_packets_only(hurt: Server, database: str, trac
     with case("max_allowed_packet tiny", hurt, database, trace, tmp_path) as each:
         for chance in each.runs:
             with setting(hurt, "max_allowed_packet", chance.choice([1024, 2048, 4096, 16384])):
-                each.memtap.until_printed(chance.randrange(2000))
+                each.memtap.until_printed(chance.randrange(1000))
             each.mended()
 
 
@@ -59,7 +59,7 @@ def test_a_server_that_gives_statements_no_time(hurt: Server, database: str, tra
     with case("max_statement_time tiny", hurt, database, trace, tmp_path) as each:
         for chance in each.runs:
             with setting(hurt, "max_statement_time", chance.choice([0.0001, 0.001, 0.005])):
-                each.memtap.until_printed(chance.randrange(2000))
+                each.memtap.until_printed(chance.randrange(1000))
             each.mended()
 
 
@@ -80,7 +80,7 @@ def test_locks_that_others_hold(hurt: Server, database: str, trace: Trace, tmp_p
                 else:
                     other.query(f"SELECT * FROM {table} FOR UPDATE")
                     other.store_result()
-                time.sleep(chance.choice([0.1, 1.1, 2.5]))
+                time.sleep(chance.choice([0.1, 0.1, 0.3, 1.1, 2.5]))
                 other.close()
             each.mended()
 
@@ -96,7 +96,7 @@ def test_a_server_whose_connections_are_all_taken(hurt: Server, database: str, t
                 with setting(hurt, "max_connections", 10) as before:
                     others = list(_connections(hurt))
                     end_sessions(before)
-                    end = time.monotonic() + chance.uniform(0, 1)
+                    end = time.monotonic() + chance.uniform(0, 0.6)
                     while time.monotonic() < end:
                         others += _connections(hurt)  # what another has let go of
                         time.sleep(0.02)
@@ -170,6 +170,6 @@ def test_a_server_whose_disk_is_full(small: Server, trace: Trace, tmp_path: Path
     with case("server's disk full", small, "full", trace, tmp_path, rate=8000) as each:
         for chance in each.runs:
             fill(ballast, chance.choice([0, 0, 4096, chance.randrange(1 << 20)]))
-            each.memtap.until_printed(chance.randrange(4000, 16000))
+            each.memtap.until_printed(chance.randrange(2000, 8000))
             ballast.unlink()
             each.mended()

@@ -56,7 +56,7 @@ def test_the_spools_disk_is_full(hurt: Server, database: str, between: Proxy, tr
                 if not before:
                     each.memtap.until_printed(chance.randrange(1000))
                 fill(ballast, chance.choice([0, 4096, chance.randrange(1 << 16)]))
-                each.memtap.until_printed(chance.randrange(300, 3000))
+                each.memtap.until_printed(chance.randrange(300, 1200))
                 if chance.random() < 0.5:
                     ballast.unlink()
                     each.memtap.until_printed(chance.randrange(1000))
@@ -164,7 +164,7 @@ def test_memtap_is_killed_while_it_spools(
             memtap.until_printed(chance.randrange(100, 1000))
             if chance.random() < 0.7:
                 with away(between, memtap):
-                    memtap.until_printed(chance.randrange(300, 3000))
+                    memtap.until_printed(chance.randrange(300, 1200))
                     if chance.random() < 0.5:
                         memtap.process.kill()
                 time.sleep(chance.uniform(0, 0.3))
