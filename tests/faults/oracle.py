@@ -53,7 +53,7 @@ def judge(url: str, trace: Trace, whole: int, lives: Sequence[tuple[int, int]] =
     with asking(url) as query:
         seen = _compare(verdict, query(EVENTS.format(calls=calls(query))), trace, whole, lives)
         exits = {(e.pid, e.start_us): e.time_us for e in trace.events(0, whole) if e.call == b"exit" and not e.bad}
-        _recount(verdict, query, seen, exits, steps)
+        _recount(verdict, query, seen, exits, steps, 1 + len(lives))
     return verdict
 
 
@@ -89,7 +89,14 @@ def _compare(
     return seen
 
 
-def _recount(verdict: Verdict, query: Query, seen: list[Event], exits: dict[tuple[int, int], int], steps: bool) -> None:
+def _recount(
+    verdict: Verdict,
+    query: Query,
+    seen: list[Event],
+    exits: dict[tuple[int, int], int],
+    steps: bool,
+    lives: int,
+) -> None:
     """All sums that the store keeps, against the sums of its own rows."""
     (streams,), (batches,) = query(STREAMS), query(BATCHES)
     ((losses,),), ((loss_totals,),) = query(LOSSES), query(LOSS_TOTALS)
@@ -118,8 +125,9 @@ def _recount(verdict: Verdict, query: Query, seen: list[Event], exits: dict[tupl
         _differences(verdict, f"{step} s of process", sums, _by_time(seen, step))
     account = {second: (stored,) for second, stored in query(ACCOUNT) if stored}
     _differences(verdict, "account of second", account, _stored_by_second(seen))
-    # Which second a rejected line of a dropped batch belonged to, nobody knows.
-    if (rejected := query(REJECTED)[0][0]) > verdict.rejected or (rejected < verdict.rejected and not losses):
+    # Of which second a rejected line was, nobody knows of a dropped batch, or before a memtap's first event.
+    unknown = verdict.rejected if losses else lives
+    if not verdict.rejected - unknown <= (rejected := query(REJECTED)[0][0]) <= verdict.rejected:
         verdict.wrong.append(f"the account of seconds has {rejected} rejected lines, the batches {verdict.rejected}")
 
 
