@@ -40,6 +40,10 @@ def test_every_answer_is_the_same_over_both(over_mariadb: Site, site: Site, even
         ("/api/v1/totals", {}),
         ("/api/v1/totals", {"from_us": middle}),
         ("/api/v1/history", {}),
+        ("/api/v1/timeline", {"points": 7}),
+        ("/api/v1/shares", {"by": "name", "limit": 3}),
+        ("/api/v1/compare", {"at": middle}),
+        ("/api/v1/processes", {"from_us": middle, "ended": "all"}),
         ("/api/v1/losses", {}),
     ]:
         assert comparable(over_mariadb.get(path, **query)) == comparable(site.get(path, **query)), (path, query)
@@ -54,6 +58,13 @@ def test_what_format_2_says_is_the_same_over_both(wide_over_mariadb: Site, wide_
         ("/api/v1/calls", {"limit": 1000}),
         ("/api/v1/calls", {"failed": "true", "to_us": middle}),
         ("/api/v1/calls", {"failed": "false", "call": "mremap"}),
+        ("/api/v1/calls", {"errno": 12, "kind": "anonymous"}),
+        ("/api/v1/calls", {"errno": 0, "max_length": 8192}),
+        ("/api/v1/timeline", {}),
+        ("/api/v1/seconds", {}),
+        ("/api/v1/shares", {"by": "user"}),
+        ("/api/v1/shares", {"by": "cgroup", "of": "vm"}),
+        ("/api/v1/processes/1/kinds", {}),
         ("/api/v1/totals", {}),
         ("/api/v1/totals", {"from_us": middle}),
     ]:

@@ -79,6 +79,7 @@ def same(value: object, cell: str) -> bool:
         ("/api/v1/calls", {"limit": 1000}),
         ("/api/v1/calls", {"limit": 7, "failed": "true"}),
         ("/api/v1/history", {}),
+        ("/api/v1/seconds", {}),
         ("/api/v1/losses", {}),
         ("/api/v1/processes/1/kinds", {}),
     ],

@@ -85,3 +85,24 @@ def test_a_history_in_steps_adds_up_to_that_in_seconds(site, events):
     for name in ("requested", "released", "requests", "releases"):
         assert sum(tens["columns"][name]) == sum(seconds[name])
     assert all(second % 10 == 0 for second in tens["columns"]["second"])
+
+
+def test_the_account_of_each_second_adds_up(fresh, serve, events):
+    losses = (Loss(events[3].time_us, "pipe", 12), Loss(events[3].time_us, "spool", 3))
+    fresh.writer.write(events[:500], losses=losses)
+    answer = serve(fresh.reader()).get("/api/v1/seconds", from_us=events[0].time_us, to_us=events[499].time_us + 1)
+    columns = answer["columns"]
+    stored = Counter(event.time_us // SECOND_US for event in events[:500])
+    assert dict(zip(columns["second"], columns["stored"], strict=True)) == stored
+    at = columns["second"].index(events[3].time_us // SECOND_US)
+    assert {cause: lost[at] for cause, lost in answer["lost"].items()} == {"pipe": 12, "spool": 3}
+    for number, emitted in enumerate(columns["emitted"]):
+        parts = (columns[name][number] for name in ("stored", "rejected", "lost"))
+        assert emitted == sum(parts)
+
+
+def test_failed_calls_of_each_step_are_those_of_the_lines(wide_site, wide_calls):
+    columns = wide_site.get(
+        "/api/v1/timeline", from_us=wide_calls[0].time_us - SECOND_US, to_us=wide_calls[-1].time_us + SECOND_US
+    )["columns"]
+    assert sum(columns["failed"]) == sum(call.errno != 0 for call in wide_calls) > 0
