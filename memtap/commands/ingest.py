@@ -29,6 +29,7 @@ from memtap.stores.contract import Cursor, Stream, Writer, is_known_boot, unknow
 
 RING_BYTES = 4 << 20
 PATIENCE_S = 60.0  # how long a store may be away in the middle of a file
+STEP_MOST_S = 30.0  # that a step of the housekeeping may take at the end
 SAMPLES = 3  # rejected lines shown
 
 
@@ -119,9 +120,11 @@ def run(args: argparse.Namespace) -> int:
             store.migrate()
             housekeeper = Housekeeper(store, retention := keeping.retention(args))
             housekeeper.start()
-            with closing(store.writer()) as writer:
-                outcome, error = ingest(source, header, writer, stop, args.boot)
-            housekeeper.stop(None if retention else 0)
+            try:
+                with closing(store.writer()) as writer:
+                    outcome, error = ingest(source, header, writer, stop, args.boot)
+            finally:
+                housekeeper.stop(STEP_MOST_S)  # before the store is closed under its step
             if retention:
                 _finish(housekeeper)
     if args.json:

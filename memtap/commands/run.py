@@ -113,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
             page.server.stop()
             housekeeper.stop(0)
             unstored = live.stop()
+            housekeeper.stop(2)  # before the store is closed under its step
             page.server.join()
     if unstored.lost:
         raise MemtapError(
