@@ -43,7 +43,6 @@ SPANISH = {
     "Python re, findall alone": "Python re, solo findall",
     "memchr, newlines alone": "memchr, solo los saltos de línea",
     "memtap, format 1": "el formato 1",
-    "memtap, 16 processes: parse alone": "16 procesos: solo leer",
     "memtap, parse": "leer",
     "memtap, parse alone": "solo leer",
     "DuckDB, from ready Arrow tables": "DuckDB, de tablas Arrow ya hechas",
@@ -54,7 +53,6 @@ SPANISH = {
 }
 ENGLISH = {
     "memtap, format 1": "format 1",
-    "memtap, 16 processes: parse alone": "16 processes: parse alone",
     "memtap, parse": "parse",
     "memtap, parse alone": "parse alone",
     "memtap ingest into null://, whole process": "`memtap ingest` into null://, whole process",
