@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from memtap.taps.replay import BUNDLED, lines_of
 
 from .dashboard import CHROMIUM, CHROMIUM_ARGUMENTS, Dashboard
 from .plain_count import PlainCount, count
-from .product import Product, ingest, started
+from .product import Product, Tapped, ingest, started
 
 RECORDED_LINES = 30_000  # of the recording: about 300 processes
 
@@ -58,6 +59,17 @@ def start() -> Iterator[Start]:
     """Starts memtap; whatever still runs in the end is stopped."""
     with ExitStack() as running:
         yield lambda *arguments, **options: running.enter_context(started(*arguments, **options))
+
+
+@pytest.fixture
+def tapped(tmp_path: Path, start: Start) -> Iterator[Tapped]:
+    """`memtap run` on a pipe, and the pipe's other end."""
+    pipe = tmp_path / "lines"
+    os.mkfifo(pipe)
+    store = f"duckdb:///{tmp_path / 'live.duckdb'}"
+    # Both ways, so that opening it waits for nobody.
+    with os.fdopen(os.open(pipe, os.O_RDWR), "wb", buffering=0) as lines:
+        yield Tapped(start("run", "--tap", f"file:{pipe}", "--store", store), lines, store)
 
 
 @pytest.fixture

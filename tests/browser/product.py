@@ -7,10 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 TOKEN = "the-token-of-the-browser-tests"
 STOP_S = 20  # far more than memtap promises: a test fails, it does not hang
@@ -36,6 +38,17 @@ class Product:
         """End it and wait for its end."""
         self.process.send_signal(number)
         self.process.communicate(timeout=STOP_S)
+
+
+class Tapped(NamedTuple):
+    product: Product
+    lines: BinaryIO  # what is written here is tapped
+    store: str
+
+
+def line(pid: int, name: str, length: int, call: str = "mmap2") -> bytes:
+    """Of format 1, of a call made now."""
+    return f"{call}: PID={pid}, process={name}, time={time.time_ns() // 1000}, length={length}\n".encode()
 
 
 def ingest(trace: Path, folder: Path) -> str:

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
 
-import pytest
 from counted import HEADER, WideCall
 from playwright.sync_api import expect
 
 from .conftest import Open, Start
 from .dashboard import Dashboard
-from .product import Product
-
-
-class Tapped(NamedTuple):
-    product: Product
-    lines: BinaryIO  # what is written here is tapped
-    store: str
-
-
-@pytest.fixture
-def tapped(tmp_path: Path, start: Start) -> Iterator[Tapped]:
-    """`memtap run` on a pipe, and the pipe's other end."""
-    pipe = tmp_path / "lines"
-    os.mkfifo(pipe)
-    store = f"duckdb:///{tmp_path / 'live.duckdb'}"
-    # Both ways, so that opening it waits for nobody.
-    with os.fdopen(os.open(pipe, os.O_RDWR), "wb", buffering=0) as lines:
-        yield Tapped(start("run", "--tap", f"file:{pipe}", "--store", store), lines, store)
-
-
-def line(pid: int, name: str, length: int, call: str = "mmap2") -> bytes:
-    return f"{call}: PID={pid}, process={name}, time={time.time_ns() // 1000}, length={length}\n".encode()
+from .product import Tapped, line
 
 
 def test_an_empty_store_says_that_nothing_has_come_yet(tapped: Tapped, open_dashboard: Open) -> None:

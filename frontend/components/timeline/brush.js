@@ -5,9 +5,10 @@ const EDGE_PX = 12; // beyond the plot's edge that still begin or end at the edg
 
 /**
  * Brush in `area`. `span()`: where the plot begins and ends, px from the page's left; `choose(from, to)` is told what was
- * brushed, in the same px; Escape gives it up.
+ * brushed, in the same px; Escape gives it up. What `area` shows must stand still meanwhile: `letGo()` is called in the end.
+ * Returns whether a brush is under way, as a function.
  */
-export function brush(area, { span, choose }) {
+export function brush(area, { span, choose, letGo }) {
   const band = document.createElement("div");
   band.className = "band";
   band.hidden = true;
@@ -27,8 +28,10 @@ export function brush(area, { span, choose }) {
   };
 
   const end = () => {
+    if (from === null) return;
     from = null;
     band.hidden = true;
+    letGo();
   };
 
   area.addEventListener("pointerdown", (event) => {
@@ -46,5 +49,7 @@ export function brush(area, { span, choose }) {
     end();
   });
   area.addEventListener("pointercancel", end);
+  area.addEventListener("lostpointercapture", end);
   area.addEventListener("keydown", ({ key }) => key === "Escape" && end());
+  return () => from !== null;
 }

@@ -145,6 +145,7 @@ export function timeChart(place, { series, colours, tick, increments, times, poi
     },
     secondAt: (clientX) => chart?.posToVal(clientX - chart.over.getBoundingClientRect().left, "x"),
     span() {
+      if (!chart) return [Infinity, -Infinity]; // nothing is drawn yet, and nowhere is inside
       const { left, right } = chart.over.getBoundingClientRect();
       return [left, right];
     },

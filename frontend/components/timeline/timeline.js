@@ -142,8 +142,9 @@ export class Timeline extends HTMLElement {
       calls: this.#chart("calls", { tick: tickCount, times: true }),
       held: this.#chart("held", { tick, increments: POWERS_OF_2 }),
     };
-    brush(this.place, {
+    this.brushing = brush(this.place, {
       span: () => this.charts.flow.span(),
+      letGo: () => this.#update(),
       choose: (from, to) => this.#choose(...[from, to].map((x) => this.charts.flow.secondAt(x))),
     });
     this.#update();
@@ -233,7 +234,7 @@ export class Timeline extends HTMLElement {
     const last = this.columns.second.at(-1); // the plot ends where the last step begins: its edge means all of it
     const end = to >= last ? last + this.step : Math.ceil(to);
     const seconds = [Math.floor(from), Math.max(end, Math.floor(from) + 1)];
-    chooseWindow(seconds, this.#span()[1]);
+    chooseWindow(seconds, Math.min(last + this.step, this.#span()[1]));
   }
 
   #compare() {
@@ -276,7 +277,8 @@ export class Timeline extends HTMLElement {
     const { value: answer, error } = this.timeline;
     const process = view.get("process");
     setText(this.of, error ? t("timeline.unreadable") : about(process));
-    if (!answer || !feed.status) return;
+    // A brush began at a second of what is drawn: that stays until its end.
+    if (!answer || !feed.status || this.brushing?.()) return;
     this.step = answer.step;
     const end = Math.min(answer.window.to_us / 1e6, feed.status.time_us / 1e6);
     this.columns = everyStep(answer, end);
