@@ -439,11 +439,11 @@ cdef inline void ledger_add2(Ledger *ledger, uint32_t i, const Record *record) n
 cdef void ledger_take(Ledger *ledger, Names *names, uint32_t i, const Record *record) noexcept nogil:
     """A record of process `i`, whatever that has done before. There must be room for one more of everything."""
     cdef Running *running = &ledger.running[i]
+    if not in_second(record.time_us, running.second_us):
+        ledger_turn(ledger, i, record.time_us)  # under the name that it had then
     if running.comm.low != record.comm.low or running.comm.high != record.comm.high or running.name == NO_NAME:
         running.comm = record.comm
         running.name = names_intern(names, record.comm)
-    if not in_second(record.time_us, running.second_us):
-        ledger_turn(ledger, i, record.time_us)
     ledger_open(ledger, i)
     if ledger.wide:
         ledger_add2(ledger, i, record)

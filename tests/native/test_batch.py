@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from memtap.native import CALLS, Batch, Parser
@@ -50,12 +50,15 @@ def test_arrow_holds_the_columns_with_the_stores_ids(data: bytes) -> None:
 
 @given(st.lists(st.one_of(ordinary, records), max_size=60).map(b"".join))
 @settings(max_examples=80)
+@example(data=b"".join(b"munmap: PID=1, process=%d, time=%d, length=1\n" % (at, at) for at in (9_000_000, 5_000_000)))
 def test_activity_sums_each_process_by_second(data: bytes) -> None:
     batch = parsed(data)
     processes, names = maps(batch)
     sums: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 2**64, 0])
-    for call, pid, _, time_us, length in read(data).events:
+    comms: dict[tuple[int, int], set[bytes]] = defaultdict(set)
+    for call, pid, comm, time_us, length in read(data).events:
         row = sums[pid, time_us // 1_000_000]
+        comms[pid, time_us // 1_000_000].add(comm)
         row[0 if call == "mmap2" else 1] += length
         row[2 if call == "mmap2" else 3] += 1
         row[4], row[5] = min(row[4], time_us), max(row[5], time_us)
@@ -64,8 +67,10 @@ def test_activity_sums_each_process_by_second(data: bytes) -> None:
     table = pa.table(batch.activity(processes, names))
     table.validate(full=True)
     rows = [tuple(int(value) for value in row.values()) for row in table.to_pylist()]
-    for process, _, second, requested, released, requests, releases, first_us, last_us in rows:
+    comm_of = dict(zip(names, batch.names, strict=True))
+    for process, name, second, requested, released, requests, releases, first_us, last_us in rows:
         row = found[pid_of[process], second]
+        assert comm_of[name] in comms[pid_of[process], second], "a name that it had then"
         for i, value in enumerate((requested, released, requests, releases)):
             row[i] += value
         row[4], row[5] = min(row[4], first_us), max(row[5], last_us)
