@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from counted import FIRST_US, some_wide_calls
 from playwright.sync_api import expect
+from web import serving, stored_wide_at
+
+from memtap.status import PipelineStatus, Reconciliation, SpoolStatus, Status, TapStatus
+from memtap.stores.contract import Loss
 
 from .accessibility import violations
 from .conftest import Open, Start
@@ -18,6 +24,32 @@ from .wide_trace import wide_trace
 LINES = 6_000  # of the recording
 THEMES = ("light", "dark")
 LANGUAGES = ("en", "es")
+LOSSES = (
+    Loss(FIRST_US + 5_000_000, "tap", 7, "the tap says it lost them", since_us=FIRST_US + 2_000_000),
+    Loss(FIRST_US + 9_000_000, "ring", 0, "nobody knows how many"),
+)
+RECONCILED = Reconciliation(
+    FIRST_US, processes=215, new=1, differing=2, difference=-(3 << 20), largest=((11, "python3", -(3 << 20)),)
+)
+PIPELINE = PipelineStatus(lost={"tap": 7}, rejected=1, samples=(b"mmap2: PID=7, process=<img src=x>\x1b[31m",))
+# What memtap says of itself, and the banner that tells it.
+TROUBLES = {
+    "recording": (Status(tap=TapStatus("replay", "ended", recording=True, message="host.log")), "recording"),
+    "restarting": (
+        Status(tap=TapStatus("bpftrace", "restarting", message="it died", restarts=3, stderr=("ERROR: killed",))),
+        "restarting",
+    ),
+    "ended": (Status(tap=TapStatus("file", "ended", message="end of file")), "ended"),
+    "away": (
+        Status(
+            tap=TapStatus("bpftrace", "running"),
+            pipeline=replace(PIPELINE, store_error="Connection refused"),
+            reconciliation=RECONCILED,
+            spool=SpoolStatus(state="spooling", path="/spool", batches=3, bytes=4096, limit=1 << 30),
+        ),
+        "away",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +132,50 @@ def test_an_empty_and_a_disconnected_page_break_no_rule(
     expect(dashboard.banner("lost")).to_be_visible()
     assert violations(dashboard.page) == []
     dashboard.errors = [error for error in dashboard.errors if "Failed to load resource" not in error]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_no_trouble_that_the_page_tells_of_breaks_a_rule(
+    theme: str, language: str, tmp_path: Path, open_dashboard: Open
+) -> None:
+    """A recording, a tap that restarts, a store that is away, losses, and the token's end."""
+    now = Status()
+    with (
+        stored_wide_at(f"duckdb://{tmp_path / 'lost.duckdb'}", some_wide_calls(300), LOSSES) as reader,
+        serving() as serve,
+    ):
+        site = serve(reader, status=lambda: now)
+        product = Product(None, site.settings.login_address())  # type: ignore[arg-type]
+        dashboard = open_dashboard(product, query=f"ended=all&lang={language}", color_scheme=theme)
+        page = dashboard.page
+        dashboard.processes.rows.first.wait_for()
+        found = {}
+        for state, (status, banner) in TROUBLES.items():
+            now = status
+            expect(dashboard.banner(banner)).to_be_visible()
+            found[state] = violations(page)
+        page.locator(".chip button").first.click()
+        page.locator("memtap-state dialog").wait_for()
+        found["state"] = violations(page)
+        page.keyboard.press("Escape")
+        dashboard.figure("losses").get_by_role("button").click()
+        expect(page.locator("memtap-losses tbody tr")).to_have_count(len(LOSSES))
+        expect(page.locator("memtap-losses .samples li")).to_have_count(1)
+        found["losses"] = violations(page)
+        page.keyboard.press("Escape")
+
+        dashboard.context.clear_cookies()
+        page.evaluate("import('/lib/feed.js').then(({ feed }) => feed.live.connect())")
+        expect(dashboard.banner("locked")).to_be_visible()
+        found["signed out"] = violations(page)
+        dashboard.banner("locked").get_by_role("link").click()
+        page.locator("input[type=password]").wait_for()
+        found["login"] = violations(page)
+        dashboard.errors = [error for error in dashboard.errors if "Failed to load resource" not in error]
+        assert dashboard.trouble() == []
+        page.goto("about:blank")  # it must not lose its server
+    assert {state: lines for state, lines in found.items() if lines} == {}
 
 
 def test_a_window_is_chosen_and_left_by_keyboard(wide_served: Product, open_dashboard: Open) -> None:
