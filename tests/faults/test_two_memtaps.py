@@ -50,7 +50,6 @@ def test_two_memtaps_on_one_stream(hurt: Server, database: str, trace: Trace, tm
         name = f"{database}_{runs.done}"
         recording = trace.file(tmp_path / "trace.log", EVENTS)
         url = hurt.url(name)
-        Ingest(trace.file(tmp_path / "other.log", 0), url).run()  # the schema
         first = Ingest(recording, url).start()
         time.sleep(chance.uniform(0, 0.2))
         # Of other batches, so that a number of both does not mean the same.
