@@ -54,7 +54,7 @@ def test_hostile_names_through_the_tap_the_store_and_the_api(
         run.stop()
     stored = query(
         url,
-        "SELECT e.length, n.comm FROM events e JOIN names n ON n.id = e.name_id "
+        "SELECT e.length, n.comm FROM {calls} e JOIN names n ON n.id = e.name_id "
         "JOIN processes p ON p.id = e.process_id "
         f"WHERE p.pid = {process.pid} AND e.length >= {FIRST} ORDER BY e.length",
     )
