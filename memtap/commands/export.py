@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "parquet" and args.out == "-" and sys.stdout.isatty():
         raise UsageError("--format parquet: it is no text for a terminal; use --out FILE or a pipe")
     wanted = Selection(args.table, args.from_us, args.to_us, tier=args.tier, **args.process)
-    with closing(open_store(store_url(args.store))) as store:
+    with closing(open_store(store_url(args.store), existing=True)) as store:
         copy = _copy_from(store)
         try:
             with target(args.out, sys.stdout.fileno()) as fd:

@@ -74,9 +74,10 @@ def listen(args: argparse.Namespace) -> socket.socket:
     if is_loopback(args.listen):
         return bind(args.listen, args.port)
     if not args.insecure_listen:
+        port = args.port or PORT
         raise UsageError(
             f"--listen {args.listen}: other machines would reach memtap without TLS and could read the token; "
-            f"use 'ssh -L {args.port}:127.0.0.1:{args.port} HOST' or a TLS proxy, or add --insecure-listen"
+            f"use 'ssh -L {port}:127.0.0.1:{port} HOST' or a TLS proxy, or add --insecure-listen"
         )
     listener = bind(args.listen, args.port)
     print(

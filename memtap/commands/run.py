@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         url = store_url(args.store)
+        reader_url(args.reader_store)  # a bad one is told before anything is made
         separation = stack.enter_context(closing(Separation(args.user, url, _tap_files(args.tap))))
         listener = stack.enter_context(closing(listening.listen(args)))
         servers = _server_pids(url)
@@ -197,8 +198,7 @@ def _news(before: Status, now: Status) -> Iterator[str]:
         if now.tap.state == "restarting":
             yield from (f"  {line}" for line in now.tap.stderr)
     if now.pipeline.store_error != before.pipeline.store_error:
-        yield f"store: {now.pipeline.store_error or 'answers again'}"
-
+        yield now.pipeline.store_error or "store: answers again"  # an error names the store itself
     if now.retention.error and now.retention.error != before.retention.error:
         yield now.retention.error
 

@@ -14,10 +14,11 @@ from memtap.stores import open_store, reader_url, store_url
 if TYPE_CHECKING:
     import argparse
 
+SUMMARY = "dashboard and API over a store, without a tap"
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    summary = (__doc__ or "").strip()
-    parser = subparsers.add_parser("serve", help=summary, description=summary)
+    parser = subparsers.add_parser("serve", help=SUMMARY, description=(__doc__ or "").strip())
     parser.add_argument("--store", metavar="URL", help="the store to show (default: MEMTAP_STORE, else DuckDB)")
     listening.add_arguments(parser)
     parser.set_defaults(run=run)
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     with (
         stop_on_signals() as stop,
         closing(listening.listen(args)) as listener,
-        closing(open_store(reader_url(args.reader_store) or store_url(args.store))) as store,
+        closing(open_store(reader_url(args.reader_store) or store_url(args.store), existing=True)) as store,
         closing(store.reader()) as reader,
     ):
         reader.version()  # a store that cannot be read is told here, not in the browser

@@ -87,7 +87,7 @@ def _source(args: argparse.Namespace, opened: ExitStack) -> Source:
     if args.url:
         return HttpSource(args.url, os.environ.get("MEMTAP_TOKEN", ""))
     try:
-        store = opened.enter_context(closing(open_store(store_url(args.store))))
+        store = opened.enter_context(closing(open_store(store_url(args.store), existing=True)))
     except StoreError as error:
         raise in_use(error, PORT) from error
     return StoreSource(opened.enter_context(closing(store.reader())), store.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from memtap.errors import StoreError
 from memtap.stores.address import DuckDBAddress, MySQLAddress, default_url, parse, reader_url, store_url
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ __all__ = ["LOADS", "default_url", "open_store", "reader_url", "store_url"]
 LOADS: tuple[Load, ...] = ("auto", "local", "insert")
 
 
-def open_store(url: str, *, load: Load = "auto") -> Store:
+def open_store(url: str, *, load: Load = "auto", existing: bool = False) -> Store:
     """Open the store that `url` names. `load`: how rows go into a server, see memtap.stores.mysql.session.
+    `existing`: for a command that only reads, which makes no DuckDB file where there is none.
 
     ``duckdb:///ABSOLUTE/PATH`` (``duckdb:///./RELATIVE`` too), one process at a time;
     ``mysql://USER@HOST:PORT/DATABASE?unix_socket=…&option_file=…&tls_ca=…&tls_mode=…``, MySQL or MariaDB, where
@@ -30,6 +32,10 @@ def open_store(url: str, *, load: Load = "auto") -> Store:
     address = parse(url)
     # Each store's driver takes its time to load and may be missing: only the one asked for is imported.
     if isinstance(address, DuckDBAddress):
+        if existing and not address.path.exists():
+            raise StoreError(
+                f"store {address.url}: there is no such file: check the path, or let memtap run or ingest make it"
+            )
         from memtap.stores.duckdb.store import DuckDBStore
 
         return DuckDBStore(address)

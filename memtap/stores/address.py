@@ -134,7 +134,8 @@ def _from_file(path: Path) -> str:
     try:
         lines = path.read_text().split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"store @{path}: cannot read the URL from this file: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(f"store @{path}: cannot read the URL from this file: {reason}; check the path") from error
     url = lines[0].strip()
     if not url or url.startswith("@"):
         raise UsageError(f"store @{path}: its first line is no store's URL; write one of {FORMS} there")

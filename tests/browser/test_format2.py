@@ -79,7 +79,7 @@ def test_held_vm_and_resident_stand_side_by_side_for_every_process(page_of_2: Da
 
 
 def test_the_header_says_which_number_is_whose(page_of_2: Dashboard) -> None:
-    for column, words in [("Held", "An account"), ("VM", "The kernel's own number"), ("Resident", "in RAM")]:
+    for column, words in [("Balance", "An account"), ("VM", "The kernel's own number"), ("Resident", "in RAM")]:
         button = page_of_2.processes.header(column).get_by_role("button")
         expect(button).to_have_attribute("title", re.compile(words))
     page_of_2.page.get_by_text("What the figures mean").click()

@@ -71,12 +71,13 @@ export class Figures extends HTMLElement {
     );
     this.#tellFailed(totals);
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
+    const unknown = !lost && !totals.exact; // a gap: how many it lost, nobody knows
     losses.show(
-      count(lost),
+      unknown ? "?" : count(lost),
       "",
       t("figures.rejected", { rejected: count(account.rejected), emitted: count(account.emitted) }),
     );
-    losses.element.dataset.level = lost ? "bad" : account.rejected ? "warn" : "good";
+    losses.element.dataset.level = lost ? "bad" : unknown || account.rejected ? "warn" : "good";
   }
 }
 

@@ -90,9 +90,11 @@ export class Header extends HTMLElement {
       storeTitle(status),
     );
     const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
+    // a gap loses nobody knows how many: the sums say that something is missing
+    const unknown = !lost && !status.totals.exact;
     this.losses.show(
-      lost ? "bad" : "good",
-      t("header.lost-events", { count: count(lost) }),
+      lost ? "bad" : unknown ? "warn" : "good",
+      t(unknown ? "header.lost-unknown" : "header.lost-events", { count: count(lost) }),
       t("header.losses-title"),
     );
   }

@@ -9,6 +9,7 @@ export default {
   "header.losses": "Losses",
   "header.losses-title": "Losses and rejected lines in detail",
   "header.lost-events": "{count} lost",
+  "header.lost-unknown": "some lost",
   "header.unknown": "unknown",
   "header.language": "Language",
   "header.to-light": "Light theme",
@@ -170,7 +171,7 @@ export default {
   "processes.process_name": "Name",
   "processes.process_name-title":
     "The process's name as the kernel has it (at most 15 bytes); what is not text is escaped",
-  "processes.balance": "Held",
+  "processes.balance": "Balance",
   "processes.balance-title":
     "An account, the balance: requested − released (mmap − munmap) since memtap first saw the process, in MB of 2^20 bytes",
   "processes.vm": "VM",
@@ -213,7 +214,7 @@ export default {
   "process.heading": "Selected process",
   "process.close": "Select no process",
   "process.unreadable": "This process cannot be read now.",
-  "process.balance": "Held",
+  "process.balance": "Balance",
   "process.balance-title": "Requested − released (mmap − munmap), an account",
   "process.vm": "VM",
   "process.vm-title": "All that is mapped, by the kernel's own count (VmSize)",
@@ -332,7 +333,7 @@ export default {
   "notes.released": "Released",
   "notes.released-text":
     "Bytes a process gave back by munmap, shmdt, or a mremap or brk that made less of what there was.",
-  "notes.balance": "Held (balance)",
+  "notes.balance": "Balance",
   "notes.balance-text":
     "An account: requested − released (mmap − munmap) since memtap first saw the process. Not the same as RAM in use: pages may never be touched, and memory mapped before memtap looked can be released while it looks, so a balance may be negative. It does not know what a process got from the one that forked it, nor that exec drops everything.",
   "notes.vm": "VM",
@@ -416,9 +417,9 @@ export default {
   "compare.process_name": "Name",
   "compare.process_name-title": "The process's name as the kernel has it",
   "compare.before": "Before",
-  "compare.before-title": "Held (mmap − munmap) at the first moment, in MB of 2^20 bytes",
+  "compare.before-title": "Balance (mmap − munmap) at the first moment, in MB of 2^20 bytes",
   "compare.after": "After",
-  "compare.after-title": "Held (mmap − munmap) at the second moment, in MB of 2^20 bytes",
+  "compare.after-title": "Balance (mmap − munmap) at the second moment, in MB of 2^20 bytes",
   "compare.change": "Difference",
   "compare.change-title": "After less before, in MB of 2^20 bytes; sorted by its size",
   "compare.no-before": "It had not been seen yet",

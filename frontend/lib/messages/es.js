@@ -9,6 +9,7 @@ export default {
   "header.losses": "Pérdidas",
   "header.losses-title": "Pérdidas y líneas rechazadas en detalle",
   "header.lost-events": "{count} perdidos",
+  "header.lost-unknown": "algo perdido",
   "header.unknown": "desconocido",
   "header.language": "Idioma",
   "header.to-light": "Tema claro",
@@ -173,7 +174,7 @@ export default {
   "processes.process_name": "Nombre",
   "processes.process_name-title":
     "El nombre del proceso según el núcleo (15 bytes como máximo); lo que no es texto aparece escapado",
-  "processes.balance": "Retenido",
+  "processes.balance": "Saldo",
   "processes.balance-title":
     "Una cuenta, el saldo: solicitado − liberado (mmap − munmap) desde que memtap vio el proceso por primera vez, en MB de 2^20 bytes",
   "processes.vm": "VM",
@@ -217,7 +218,7 @@ export default {
   "process.heading": "Proceso seleccionado",
   "process.close": "No seleccionar ningún proceso",
   "process.unreadable": "Ahora no se puede leer este proceso.",
-  "process.balance": "Retenido",
+  "process.balance": "Saldo",
   "process.balance-title": "Solicitado − liberado (mmap − munmap), una cuenta",
   "process.vm": "VM",
   "process.vm-title": "Todo lo asignado según el propio núcleo (VmSize)",
@@ -338,7 +339,7 @@ export default {
   "notes.released": "Liberado",
   "notes.released-text":
     "Bytes que un proceso devolvió con munmap, shmdt, o con un mremap o brk que redujo lo que había.",
-  "notes.balance": "Retenido (saldo)",
+  "notes.balance": "Saldo",
   "notes.balance-text":
     "Una cuenta: solicitado − liberado (mmap − munmap) desde que memtap vio el proceso por primera vez. No equivale a la RAM en uso: hay páginas que nunca se tocan, y la memoria asignada antes de que memtap mirase puede liberarse mientras mira, así que un saldo puede ser negativo. No sabe lo que un proceso recibió del que lo creó con fork, ni que exec lo descarta todo.",
   "notes.vm": "VM",
@@ -424,9 +425,9 @@ export default {
   "compare.process_name": "Nombre",
   "compare.process_name-title": "El nombre del proceso según el núcleo",
   "compare.before": "Antes",
-  "compare.before-title": "Retenido (mmap − munmap) en el primer momento, en MB de 2^20 bytes",
+  "compare.before-title": "Saldo (mmap − munmap) en el primer momento, en MB de 2^20 bytes",
   "compare.after": "Después",
-  "compare.after-title": "Retenido (mmap − munmap) en el segundo momento, en MB de 2^20 bytes",
+  "compare.after-title": "Saldo (mmap − munmap) en el segundo momento, en MB de 2^20 bytes",
   "compare.change": "Diferencia",
   "compare.change-title": "Después menos antes, en MB de 2^20 bytes; ordenada por su tamaño",
   "compare.no-before": "Aún no se había visto",
