@@ -118,7 +118,7 @@ def test_it_sorts_filters_and_cuts(url):
         (["--url", "127.0.0.1:7411"], 2, "give the address that memtap printed"),
         (["--url", "http://127.0.0.1:7411/?token=abc"], 2, "leave the token out of it"),
         (["--url", "http://127.0.0.1:7411/"], 2, "set MEMTAP_TOKEN"),
-        (["--store", "duckdb:///nowhere/x.duckdb"], 1, "there is no folder"),
+        (["--store", "duckdb:///nowhere/x.duckdb"], 1, "there is no such file"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments, status, said):
