@@ -14,7 +14,6 @@ CACHED = ("/api/ObtenerProcesos", "/api/v1/processes", "/api/v1/calls", "/api/v1
 def test_one_read_serves_every_client_and_both_forms_of_the_process_list(serve, made, counting):
     reader = counting(made.reader())
     site = serve(reader)
-    site.get("/api/v1/totals")  # from here on the version is known; before, all who ask at once ask the database
     with ThreadPoolExecutor(8) as clients:
         answers = list(clients.map(lambda _: site.get("/api/ObtenerProcesos"), range(40)))
     site.get("/api/v1/processes")
@@ -22,7 +21,7 @@ def test_one_read_serves_every_client_and_both_forms_of_the_process_list(serve, 
     assert all(answer == answers[0] for answer in answers)
     assert reader.asked["processes"] == 1
     assert reader.asked["known_version"] >= 42
-    assert reader.asked["version"] == 1  # the database itself
+    assert reader.asked["version"] <= 8  # the database itself: by those who ask at once, before it is known
 
 
 def test_clients_that_ask_while_a_read_is_under_way_share_it(serve, made, counting):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import httpx
 import pytest
 
@@ -128,10 +129,20 @@ def test_a_file_that_another_memtap_holds_is_one_line_from_the_store(url):
 
 
 def test_a_store_without_a_schema_is_one_line_and_not_a_page_of_errors(tmp_path):
-    status, error = refused("--store", f"duckdb://{tmp_path / 'none.duckdb'}", "--port", "0")
+    path = tmp_path / "none.duckdb"
+    duckdb.connect(str(path)).close()
+    status, error = refused("--store", f"duckdb://{path}", "--port", "0")
     assert status == 1
     assert "memtap init" in error
     assert error.count("\n") == 1
+
+
+def test_a_store_that_is_not_there_is_said_and_not_made(tmp_path):
+    path = tmp_path / "none.duckdb"
+    status, error = refused("--store", f"duckdb://{path}", "--port", "0")
+    assert (status, error.count("\n")) == (1, 1)
+    assert "there is no such file" in error
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
