@@ -11,9 +11,9 @@ from pathlib import Path
 from benchmarks import results
 from benchmarks.plot import plot
 from benchmarks.results import Results
+from benchmarks.section import write as put
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 
 SPANISH = {
     "work": "trabajo",
@@ -92,15 +92,6 @@ def _digits(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.1f}" if ratio >= 10 else f"{ratio:.2f}"
 
 
-def put(text: str, lines: Iterator[str], name: str) -> str:
-    """`text` with `lines` between its marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{name}: no section between {BEGIN} and {END}: put these two lines where it is to stand")
-    return "\n".join([before + begin, *lines, end + after])
-
-
 def write(found: Results, root: Path = ROOT) -> None:
     """Regenerates everything that shows figures."""
     title = "memtap: lines per second"
@@ -108,7 +99,7 @@ def write(found: Results, root: Path = ROOT) -> None:
     for name, words in (("README.md", ENGLISH), ("README.es.md", SPANISH)):
         readme = root / name
         if readme.exists():
-            readme.write_text(put(readme.read_text(), section(found, words), name))
+            put(readme, "benchmarks", section(found, words))
 
 
 if __name__ == "__main__":

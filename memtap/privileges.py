@@ -47,6 +47,17 @@ def behind_sudo() -> User | None:
         return None
 
 
+def own_folder(variable: str, below_home: str) -> Path:
+    """Where memtap keeps its files: in the XDG folder that the environment's `variable` names, else at `below_home` in
+    the user's home; through sudo in that of who called it, and of a memtap that the machine starts as root in STATE."""
+    named, caller = os.environ.get(variable, ""), behind_sudo()
+    if named.startswith("/"):  # the XDG rule: a relative path there is to be ignored
+        return Path(named) / "memtap"
+    if os.geteuid() == 0 and not caller:
+        return STATE
+    return (Path(caller.home) if caller else Path.home()) / below_home / "memtap"
+
+
 def choose(asked: str, is_fit: Callable[[User], str]) -> tuple[User | None, str]:
     """Whom memtap is to become, None: nobody else, and a line about it for people.
 

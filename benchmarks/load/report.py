@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.section import write as put
+
 ROOT = Path(__file__).parents[2]
-BEGIN, END = "<!-- load -->", "<!-- /load -->"
 
 
 def section(found: dict[str, Any]) -> Iterator[str]:
@@ -38,18 +39,8 @@ def section(found: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def put(text: str, lines: Iterator[str]) -> str:
-    """`text` with `lines` between its marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"no section between {BEGIN} and {END}: put these two lines where it is to stand")
-    return "\n".join([before + begin, *lines, end + after])
-
-
 def write(found: dict[str, Any], root: Path = ROOT) -> None:
-    readme = root / "README.md"
-    readme.write_text(put(readme.read_text(), section(found)))
+    put(root / "README.md", "load", section(found))
 
 
 if __name__ == "__main__":

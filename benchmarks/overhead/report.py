@@ -10,9 +10,9 @@ from pathlib import Path
 from benchmarks.overhead import findings
 from benchmarks.overhead.findings import GOAL, Findings
 from benchmarks.overhead.table import BASELINE, SUBJECT, TWO_CPUS, UNTRACED, goal_ratios
+from benchmarks.section import write as put
 
 ROOT = Path(__file__).parents[2]
-BEGIN, END = "<!-- overhead -->", "<!-- /overhead -->"
 
 
 def section(found: Findings) -> Iterator[str]:
@@ -59,18 +59,8 @@ def _median(ratios: list[float]) -> str:
     return f"{statistics.median(ratios):.2f}" if ratios else ""
 
 
-def put(text: str, lines: Iterator[str], name: str) -> str:
-    """`text` with `lines` between its marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{name}: no section between {BEGIN} and {END}: put these two lines where it is to stand")
-    return "\n".join([before + begin, *lines, end + after])
-
-
 def write(found: Findings, root: Path = ROOT) -> None:
-    readme = root / "README.md"
-    readme.write_text(put(readme.read_text(), section(found), readme.name))
+    put(root / "README.md", "overhead", section(found))
 
 
 if __name__ == "__main__":

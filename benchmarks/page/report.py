@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import statistics
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.page.measuring import Frames, Paint
+from benchmarks.section import write as put
 
 ROOT: Final = Path(__file__).parents[2]
 RESULTS: Final = Path(__file__).parent / "results.json"
-BEGIN, END = "<!-- page -->", "<!-- /page -->"
 
 
 def told(results: dict[str, Any]) -> str:
@@ -59,12 +58,7 @@ def _frames(kind: Frames) -> str:
 
 def write(root: Path = ROOT) -> None:
     """The README's section from the results."""
-    readme = root / "README.md"
-    before, _, rest = readme.read_text().partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        sys.exit(f"{readme}: {BEGIN} … {END} not found")
-    readme.write_text(f"{before}{BEGIN}\n{section(json.loads(RESULTS.read_text()))}\n{END}{after}")
+    put(root / "README.md", "page", [section(json.loads(RESULTS.read_text()))])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from memtap.commands import keeping
+from memtap.commands import keeping, loading
 from memtap.errors import MemtapError
 from memtap.header import Header
 from memtap.host import this_host
@@ -24,7 +24,7 @@ from memtap.progress import IngestProgress
 from memtap.pump import FILE_ROWS, Pump
 from memtap.source import FileSource, PipeSource, open_source, shown_path, unreadable
 from memtap.stopping import Stop, stop_on_signals
-from memtap.stores import LOADS, open_store, store_url
+from memtap.stores import open_store, store_url
 from memtap.stores.contract import Cursor, Stream, Writer, is_known_boot, unknown_boot
 
 RING_BYTES = 4 << 20
@@ -51,13 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="the boot that a trace in format 1 is of: traces of one boot share their processes "
         "(default: unknown, and a trace's processes are its own)",
     )
-    parser.add_argument(
-        "--load",
-        choices=LOADS,
-        default="auto",
-        help="how rows go into MySQL or MariaDB: by LOAD DATA LOCAL, by INSERT, or by INSERT where LOCAL is refused "
-        "(default: %(default)s)",
-    )
+    loading.add_arguments(parser)
     keeping.add_arguments(parser, events=keeping.ALL, size=keeping.ALL, rollups=keeping.ALL)
     parser.add_argument("--json", action="store_true", help="print one JSON object when done")
     parser.set_defaults(run=run)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-from memtap.commands import keeping, listening
+from memtap.commands import keeping, listening, loading
 from memtap.commands.listening import Page
 from memtap.errors import MemtapError
 from memtap.housekeeping import Housekeeper
@@ -21,7 +21,7 @@ from memtap.spool import Spool
 from memtap.spool.place import default_folder
 from memtap.status import SpoolStatus, Status, TapStatus
 from memtap.stopping import stop_on_signals
-from memtap.stores import LOADS, default_url, open_store, reader_url, store_url
+from memtap.stores import default_url, open_store, reader_url, store_url
 from memtap.stores.address import MySQLAddress, parse
 from memtap.stores.contract import Store
 from memtap.taps.choice import MOST_LEFT_OUT, SPECS, choose
@@ -59,13 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="whom memtap becomes when root starts it, all but the tap (default: MEMTAP_USER, else who called sudo,"
         " else memtap or nobody, where they can; root: stay root)",
     )
-    parser.add_argument(
-        "--load",
-        choices=LOADS,
-        default="auto",
-        help="how rows go into MySQL or MariaDB: by LOAD DATA LOCAL, by INSERT, or by INSERT where LOCAL is refused "
-        "(default: %(default)s)",
-    )
+    loading.add_arguments(parser)
     keeping.add_arguments(parser, events="24h", size="20G", rollups="400d")
     listening.add_arguments(parser)
     parser.set_defaults(run=run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from hashlib import blake2b
 from pathlib import Path
 
@@ -18,12 +17,6 @@ def default_folder(store_url: str) -> Path | None:
         return None
     if isinstance(address, DuckDBAddress):
         return address.path.with_name(address.path.name + ".spool")
-    state, caller = os.environ.get("XDG_STATE_HOME", ""), privileges.behind_sudo()
-    if state.startswith("/"):  # the XDG rule: a relative path there is to be ignored
-        folder = Path(state) / "memtap"
-    elif os.geteuid() == 0 and not caller:
-        folder = privileges.STATE
-    else:
-        folder = (Path(caller.home) if caller else Path.home()) / ".local" / "state" / "memtap"
     which = blake2b(address.url.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    folder = privileges.own_folder("XDG_STATE_HOME", ".local/state")
     return folder / f"spool-{address.database}-{which}"

@@ -60,13 +60,7 @@ Address = DuckDBAddress | MySQLAddress | NullAddress
 def default_url() -> str:
     """`duckdb:///` and the path of the user's own store: through sudo that of who called it, and of a memtap that
     the machine starts as root the machine's."""
-    data, caller = os.environ.get("XDG_DATA_HOME", ""), privileges.behind_sudo()
-    if data.startswith("/"):  # the XDG rule: a relative path there is to be ignored
-        folder = Path(data) / "memtap"
-    elif os.geteuid() == 0 and not caller:
-        folder = privileges.STATE
-    else:
-        folder = (Path(caller.home) if caller else Path.home()) / ".local" / "share" / "memtap"
+    folder = privileges.own_folder("XDG_DATA_HOME", ".local/share")
     return f"duckdb://{_quoted(folder / 'memtap.duckdb')}"
 
 

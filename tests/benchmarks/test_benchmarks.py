@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import report, results
+from benchmarks import report, results, section
 from benchmarks.ingesting import batches
 from benchmarks.parsing import Memtap, PythonRe
 from benchmarks.programs import Reader, build
@@ -23,6 +23,7 @@ from benchmarks.tally import Tally, Wrong, check_by_pid
 from benchmarks.traces import crowd, going_on, recording, storm, write_format1, write_format2
 from memtap.native import Parser
 
+BEGIN, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
 ROOT = Path(__file__).parents[2]
 # all but the counting of instructions, which checks nothing and is slow
 CHECKED = ("parse", "format2", "ledger", "text", "null", "duckdb", "mariadb", "memory")
@@ -76,12 +77,12 @@ def test_what_a_run_found_is_read_back_as_it_was(tiny):
 
 def test_the_figures_reach_the_readme_and_the_plot(tiny, tmp_path):
     (tmp_path / "docs").mkdir()
-    text = f"before\n{report.BEGIN}\nolder figures\n{report.END}\nafter\n"
+    text = f"before\n{BEGIN}\nolder figures\n{END}\nafter\n"
     (tmp_path / "README.md").write_text(text)
     found = results.read(tiny)
     report.write(found, tmp_path)
     readme = (tmp_path / "README.md").read_text()
-    assert readme.startswith(f"before\n{report.BEGIN}\n") and readme.endswith(f"{report.END}\nafter\n")
+    assert readme.startswith(f"before\n{BEGIN}\n") and readme.endswith(f"{END}\nafter\n")
     assert "older figures" not in readme
     assert readme.count("C, a loop that trusts its input") == 1
     plot = (tmp_path / "docs" / "benchmarks.svg").read_text()
@@ -90,7 +91,7 @@ def test_the_figures_reach_the_readme_and_the_plot(tiny, tmp_path):
 
 def test_a_readme_without_marks_is_left_alone():
     with pytest.raises(ValueError, match=r"README.md: no section"):
-        report.put("no marks", iter(()), "README.md")
+        section.put("no marks", "benchmarks", ())
 
 
 def test_every_claim_can_be_said_in_spanish(tiny):
@@ -101,7 +102,7 @@ def test_every_claim_can_be_said_in_spanish(tiny):
 
 def test_the_repository_readme_has_the_marks():
     readme = (ROOT / "README.md").read_text()
-    assert readme.count(report.BEGIN) == readme.count(report.END) == 1
+    assert readme.count(BEGIN) == readme.count(END) == 1
 
 
 @pytest.mark.parametrize("program", ["trusting_loop", "sscanf_reader"])

@@ -103,7 +103,7 @@ def test_the_readme_says_what_was_found_and_what_could_not_be(tmp_path):
         [replace(SESSION, observer=UNTRACED), replace(SESSION, observer=BASELINE, lost=None), SESSION],
     )
     every.failures["perf trace"] = "perf is not installed"
-    (tmp_path / "README.md").write_text(f"before\n{report.BEGIN}\nstale\n{report.END}\nafter\n")
+    (tmp_path / "README.md").write_text("before\n<!-- overhead -->\nstale\n<!-- /overhead -->\nafter\n")
     report.write(every, tmp_path)
     text = (tmp_path / "README.md").read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "stale" not in text

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.section import write
+
 from .runs import IN_MAKE_TEST
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).with_name("soak.json")
-BEGIN, END = "<!-- reliability -->", "<!-- /reliability -->"
+MARK = "reliability"
 
 # Each fault as its test names it, and as a reader of English and of Spanish does.
 FAULTS = {
@@ -96,13 +98,6 @@ def number(value: int, language: int) -> str:
     return f"{value:,}" if language == 0 else f"{value:,}".replace(",", ".")
 
 
-def written(text: str, language: int) -> str:
-    """A README with the table in it."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n" + "\n".join(lines(language)) + f"\n{END}{after}"
-
-
 if __name__ == "__main__":
     for at, readme in enumerate((ROOT / "README.md", ROOT / "README.es.md")):
-        readme.write_text(written(readme.read_text(), at))
+        write(readme, MARK, lines(at))

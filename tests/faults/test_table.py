@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.section import put
+
 from .runs import IN_MAKE_TEST
-from .table import FAULTS, RESULTS, ROOT, written
+from .table import FAULTS, MARK, RESULTS, ROOT, lines
 from .test_connection import CUTS
 from .test_spool import FAILURES
 
@@ -31,7 +33,7 @@ def named() -> set[str]:
 @pytest.mark.parametrize(("language", "readme"), [(0, "README.md"), (1, "README.es.md")])
 def test_the_readmes_table_is_the_one_of_the_tests_and_the_soak(language: int, readme: str) -> None:
     text = (ROOT / readme).read_text()
-    assert written(text, language) == text, "run python -m tests.faults.table"
+    assert put(text, MARK, lines(language)) == text, "run python -m tests.faults.table"
 
 
 def test_it_names_each_fault_that_is_tested_and_no_other() -> None:
