@@ -24,6 +24,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def database(mysql_url: str) -> str:
+    """The name of a MySQL store's database."""
+    return mysql_url.partition("localhost/")[2].partition("?")[0]
+
+
+@pytest.fixture
 def version(url: str) -> int:
     """The schema version that this memtap makes of such a store."""
     return (duckdb_schema if url.startswith("duckdb:") else mysql_schema).VERSION

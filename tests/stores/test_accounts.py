@@ -39,11 +39,6 @@ def no_accounts(mariadb: Server) -> Iterator[None]:
 
 
 @pytest.fixture
-def database(mysql_url: str) -> str:
-    return mysql_url.partition("localhost/")[2].partition("?")[0]
-
-
-@pytest.fixture
 def urls(mysql_url: str, tmp_path: Path, no_accounts: None) -> dict[str, str]:
     """The URL of each account's own option file, as `memtap init` prints it."""
     made = memtap("init", "--store", mysql_url, "--create-accounts", tmp_path / "accounts")

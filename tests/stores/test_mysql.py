@@ -42,26 +42,8 @@ EVERYTHING = CallFilter()
 
 
 @pytest.fixture
-def store(mysql_url: str, open_url: Callable[[str], Store]) -> Store:
-    return open_url(mysql_url)
-
-
-@pytest.fixture
-def writer(store: Store) -> Iterator[MySQLWriter]:
-    with closing(store.writer()) as writer:
-        assert isinstance(writer, MySQLWriter)
-        yield writer
-
-
-@pytest.fixture
-def reader(store: Store) -> Iterator[Reader]:
-    with closing(store.reader()) as reader:
-        yield reader
-
-
-@pytest.fixture
-def database(mysql_url: str) -> str:
-    return mysql_url.partition("localhost/")[2].partition("?")[0]
+def url(mysql_url: str) -> str:
+    return mysql_url
 
 
 def sums(rows: list) -> dict[int, tuple[int, ...]]:  # type: ignore[type-arg]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -24,27 +23,13 @@ NOTHING = Retention()
 
 
 @pytest.fixture
-def store(mysql_url: str, open_url: Callable[[str], Store]) -> Store:
-    return open_url(mysql_url)
+def url(mysql_url: str) -> str:
+    return mysql_url
 
 
 @pytest.fixture
-def writer(store: Store) -> Iterator[MySQLWriter]:
-    with closing(store.writer()) as writer:
-        assert isinstance(writer, MySQLWriter)
-        yield writer
-
-
-@pytest.fixture
-def reader(store: Store) -> Iterator[Reader]:
-    with closing(store.reader()) as reader:
-        yield reader
-
-
-@pytest.fixture
-def ends(mysql_url: str, mariadb: Server) -> Callable[[str], list[str]]:
+def ends(database: str, mariadb: Server) -> Callable[[str], list[str]]:
     """The end of each partition of a table."""
-    database = mysql_url.partition("localhost/")[2].partition("?")[0]
     return lambda table: [
         end
         for (end,) in mariadb.execute(
@@ -142,10 +127,9 @@ class TestRetention:
         assert reader.account().stored == len(written)
 
     def test_the_oldest_go_first_where_there_is_too_much(
-        self, store: Store, writer: MySQLWriter, reader: Reader, mariadb: Server, mysql_url: str
+        self, store: Store, writer: MySQLWriter, reader: Reader, mariadb: Server, database: str
     ) -> None:
         keep = Retention(keep_bytes=3_000_000)
-        database = mysql_url.partition("localhost/")[2].partition("?")[0]
         for part in range(6):
             now_us = NOW_US + part * 60_000_000
             store.maintain(keep, now_us)
@@ -200,11 +184,10 @@ class TestRetention:
 
 class TestManners:
     def test_it_gives_way_to_a_transaction_and_does_not_make_others_wait(
-        self, store: Store, writer: MySQLWriter, mariadb: Server, mysql_url: str, monkeypatch: pytest.MonkeyPatch
+        self, store: Store, writer: MySQLWriter, mariadb: Server, database: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("memtap.stores.mysql.partitions.TRIES", 3)
         write(writer, at(0))
-        database = mysql_url.partition("localhost/")[2].partition("?")[0]
         other = mariadb.connect(database)
         other.query("START TRANSACTION")
         other.query("SELECT COUNT(*) FROM events")  # a long report, or another host's batch

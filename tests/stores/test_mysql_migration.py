@@ -51,11 +51,6 @@ READ = (
 
 
 @pytest.fixture
-def database(mysql_url: str) -> str:
-    return mysql_url.partition("localhost/")[2].partition("?")[0]
-
-
-@pytest.fixture
 def twin(mysql_url: str, open_url: Callable[[str], Store], database: str, mariadb: Server) -> Store:
     """A store of today's with calls of both formats."""
     store = open_url(mysql_url.replace(database, f"{database}_twin"))
