@@ -33,6 +33,9 @@ class Server:
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.socket = folder / "s"  # a socket's whole path has room for 107 bytes
+        # Of its own: a server that starts removes what looks like temporary tables, another server's too.
+        self._tmpdir = f"--tmpdir={folder / 'tmp'}"
+        (folder / "tmp").mkdir()
         self.user = "root"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,6 +43,7 @@ class Server:
             _program("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={folder / 'data'}",
+            self._tmpdir,
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             f"--user={getpass.getuser()}",
@@ -51,6 +55,7 @@ class Server:
                 _program("mariadbd"),
                 "--no-defaults",
                 f"--datadir={self.folder / 'data'}",
+                self._tmpdir,
                 f"--socket={self.socket}",
                 f"--pid-file={self.folder / 'pid'}",
                 f"--log-error={self.folder / 'log'}",
