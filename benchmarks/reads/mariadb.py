@@ -1,0 +1,229 @@
+"""A MariaDB store with many calls, made by SQL in a fraction of the time that `memtap ingest` takes for it, and what
+each read of it costs and how the server goes about it: python -m benchmarks.reads.mariadb [CALLS…]."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks.database import OPTIONS
+from benchmarks.reads.__main__ import reads
+from benchmarks.reads.filling import CALLS_PER_S, FIRST_US, PROCESSES
+from memtap.stores import open_store
+from memtap.stores.address import MySQLAddress, parse
+from memtap.stores.contract import CallFilter, Reader
+from memtap.stores.mysql.reader import MySQLReader
+from tests.mariadb import Server
+
+AT_ONCE = 500_000  # calls of a transaction
+REPETITIONS = 15
+HOURS_KEPT = 24  # partitions are those of `--keep-events 24h`
+NAMES = 40
+FIRST_ID = 1 << 40
+# Calls are those of benchmarks.reads.filling: any process, mmap2 or munmap, 4 KiB to 400 KiB.
+EVENTS = f"""
+INSERT INTO events (id, time_us, process_id, what, name_id, length)
+SELECT {FIRST_ID} + seq, {FIRST_US} + seq * 1000000 DIV {CALLS_PER_S}, 1 + CRC32(seq) MOD {PROCESSES},
+       CRC32(CONCAT('call', seq)) MOD 2, 1 + CRC32(seq) MOD {PROCESSES} MOD {NAMES},
+       4096 * (1 + CRC32(CONCAT('length', seq)) MOD 100)
+FROM seq_{{first}}_to_{{last}} ORDER BY seq
+"""
+SECONDS = f"""
+INSERT INTO rollup_1s (second, process_id, requested, released, requests, releases)
+SELECT time_us DIV 1000000, process_id, SUM(IF(what = 0, length, 0)), SUM(IF(what = 1, length, 0)), SUM(what = 0),
+       SUM(what = 1)
+FROM events WHERE time_us >= {FIRST_US} + {{first}} * 1000000 DIV {CALLS_PER_S}
+              AND time_us <= {FIRST_US} + {{last}} * 1000000 DIV {CALLS_PER_S}
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
+TIER = """
+INSERT INTO {table} (second, process_id, requested, released, requests, releases)
+SELECT second - second MOD {step}, process_id, SUM(requested), SUM(released), SUM(requests), SUM(releases)
+FROM {finer} GROUP BY 1, 2 ORDER BY 1, 2
+"""
+OTHERS = (
+    """
+    INSERT INTO account_1s SELECT second, 1, SUM(requests + releases), 0 FROM rollup_1s GROUP BY second ORDER BY second
+    """,
+    f"""
+    INSERT INTO processes
+        (id, host_id, pid, start_us, name_id, requested, released, requests, releases, first_us, last_us)
+    SELECT r.process_id, 1, r.process_id, 0, 1 + (r.process_id - 1) MOD {NAMES}, r.requested, r.released, r.requests,
+           r.releases, {FIRST_US}, {{last_us}}
+    FROM (SELECT process_id, SUM(requested) AS requested, SUM(released) AS released, SUM(requests) AS requests,
+                 SUM(releases) AS releases FROM rollup_1h GROUP BY process_id) r ORDER BY r.process_id
+    """,
+    """
+    INSERT INTO batches SELECT 1, seq, seq * 65536, LEAST(65536, {calls} - seq * 65536), 67 * 65536 * (seq + 1), '',
+                               LEAST(65536, {calls} - seq * 65536), 0, 0
+    FROM seq_0_to_{batches}
+    """,
+    f"""
+    INSERT INTO streams (stream_no, name, tap, host_id, batches, lines_read, stored, first_us, last_us, changes)
+    VALUES (1, 'bench', 'file', 1, {{batches}} + 1, {{calls}}, {{calls}}, {FIRST_US}, {{last_us}}, {{batches}} + 1)
+    """,
+    "UPDATE hosts SET last_us = {last_us}",
+    f"UPDATE counters SET next_id = CASE what WHEN 'process' THEN {PROCESSES + 1} WHEN 'name' THEN 100 ELSE 2 END",
+    "ANALYZE TABLE events, rollup_1s, rollup_1m, rollup_1h, account_1s, processes, batches",
+)
+
+
+class Explaining(MySQLReader):
+    """Keeps the plan of every statement it puts, with what each step really read."""
+
+    plans: list[tuple[str, str]]
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        plan = super()._rows(f"ANALYZE {sql}", values)
+        self.plans.append((sql, "\n".join("\t".join(map(str, row)) for row in plan)))
+        return super()._rows(sql, values)
+
+
+class MariaDBSide:
+    """A private server, and in it a store of as many calls as one asks for."""
+
+    name = "MariaDB"
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = Path(
+            tempfile.mkdtemp(prefix="memtap-reads-", dir=folder or "/tmp")
+        )  # short, for the socket's path
+        self._server = Server(self._folder, *OPTIONS)
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._server.stop()
+        shutil.rmtree(self._folder)
+
+    def fill(self, calls: int) -> None:
+        """A new store with this many calls of 10,000 processes, 10,000 calls a second, in place of any before."""
+        self._server.execute("DROP DATABASE IF EXISTS bench")
+        with closing(open_store(self._server.url("bench"))) as store:
+            store.migrate()
+        self._partition(calls)
+        with closing(self._server.connect("bench")) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SET SESSION tmp_memory_table_size = 256 << 20, SESSION max_heap_table_size = 256 << 20")
+            cursor.execute("INSERT INTO hosts VALUES (1, 'bench', 'boot', 16 << 30, 4096, 0)")
+            cursor.execute(f"INSERT INTO names SELECT seq, CONCAT('worker/', seq) FROM seq_1_to_{NAMES}")
+            cursor.execute("INSERT INTO names VALUES (99, 'worker/none')")
+            for first in range(0, calls, AT_ONCE):
+                last = min(first + AT_ONCE, calls) - 1
+                cursor.execute(EVENTS.format(first=first, last=last))
+                cursor.execute(SECONDS.format(first=first, last=last))
+            for table, finer, step in (("rollup_1m", "rollup_1s", 60), ("rollup_1h", "rollup_1m", 3600)):
+                cursor.execute(TIER.format(table=table, finer=finer, step=step))
+            batches = -(-calls // 65536) - 1
+            last_us = FIRST_US + (calls - 1) * 1_000_000 // CALLS_PER_S
+            for statement in OTHERS:
+                cursor.execute(statement.format(calls=calls, batches=batches, last_us=last_us))
+
+    def reader(self) -> Reader:
+        return open_store(self._server.url("bench")).reader()
+
+    def bytes(self) -> int:
+        found = self._server.execute(
+            "SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE table_schema = 'bench'"
+        )
+        return int(found[0][0])
+
+    def cpu_ms(self, read: Callable[[Reader], object], reader: Reader) -> float:
+        """What one read takes of the processors, in the server and here: neighbours do not count."""
+        begun = time.thread_time_ns() + _server_ns(self._server.pid)
+        read(reader)
+        return (time.thread_time_ns() + _server_ns(self._server.pid) - begun) / 1e6
+
+    def plans(self, read: Callable[[Reader], object]) -> list[tuple[str, str]]:
+        """Each statement of a read with the server's plan of it."""
+        address = parse(self._server.url("bench"))
+        assert isinstance(address, MySQLAddress)
+        with closing(Explaining(address)) as reader:
+            reader.plans = []
+            read(reader)
+            return reader.plans
+
+    def _partition(self, calls: int) -> None:
+        """An empty store's first partition cut as housekeeping would have, had it seen these calls arrive."""
+        first_s, last_s = FIRST_US // 1_000_000, FIRST_US // 1_000_000 + calls // CALLS_PER_S
+        step_s = 24 // HOURS_KEPT * 3600
+        ends = range(first_s - first_s % step_s + step_s, last_s + 2 * step_s, step_s)
+        for table, unit in (("events", 1_000_000), ("rollup_1s", 1)):
+            parts = ", ".join(f"PARTITION p{end} VALUES LESS THAN ({end * unit})" for end in ends)
+            self._server.execute(
+                f"ALTER TABLE bench.{table} PARTITION BY RANGE ({'time_us' if unit > 1 else 'second'})"
+                f" ({parts}, PARTITION latest VALUES LESS THAN MAXVALUE)"
+            )
+
+
+def _server_ns(pid: int) -> int:
+    """Nanoseconds that the server's threads have had a processor."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # it has ended
+            total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.reads.mariadb", description=__doc__)
+    parser.add_argument("calls", nargs="*", type=int, default=[1_000_000, 10_000_000])
+    parser.add_argument("--plans", type=Path, help="write the plans there, as JSON")
+    parser.add_argument("--folder", type=Path, help="where the stores are made (default: /tmp)")
+    options = parser.parse_args()
+    times: dict[int, dict[str, float]] = {}
+    plans: dict[int, dict[str, list[tuple[str, str]]]] = {}
+    for calls in options.calls:
+        with MariaDBSide(options.folder) as side:
+            begun = time.perf_counter()
+            side.fill(calls)
+            print(
+                f"{calls:,} calls in {time.perf_counter() - begun:.0f} s: {side.bytes() / calls:.1f} bytes a call",
+                flush=True,
+            )
+            with closing(side.reader()) as reader:
+                asked = reads(calls) | more_reads(calls)
+                times[calls] = {
+                    name: statistics.median(side.cpu_ms(read, reader) for _ in range(REPETITIONS))
+                    for name, read in asked.items()
+                }
+            plans[calls] = {name: side.plans(read) for name, read in asked.items()}
+    first, last = options.calls[0], options.calls[-1]
+    print(f"{'CPU milliseconds a read':32}" + "".join(f"{calls:>14,}" for calls in options.calls) + "   ratio")
+    for name in times[first]:
+        row = "".join(f"{times[calls][name]:14.1f}" for calls in options.calls)
+        print(f"{name:32}{row}{times[last][name] / times[first][name]:8.2f}")
+    if options.plans:
+        options.plans.write_text(json.dumps(plans, indent=1))
+
+
+def more_reads(calls: int) -> dict[str, Callable[[Any], object]]:
+    end_us = FIRST_US + calls * 1_000_000 // CALLS_PER_S
+    return {
+        "page of a kind, none": lambda reader: reader.calls(CallFilter(kind="reserved")),
+        "page of failed, none": lambda reader: reader.calls(CallFilter(failed=True)),
+        "page of length, none": lambda reader: reader.calls(CallFilter(min_length=1 << 40)),
+        "page of call, none": lambda reader: reader.calls(CallFilter(call="shmat")),
+        "page of name, none": lambda reader: reader.calls(CallFilter(name=b"worker/none")),
+        "page of one and kind, none": lambda reader: reader.calls(CallFilter(process_id=77, call="shmat")),
+        "oldest page": lambda reader: reader.calls(CallFilter(), after=(0, 0)),
+        "seconds, 1 min": lambda reader: reader.seconds(end_us - 60_000_000, end_us),
+        "account": lambda reader: reader.account(),
+        "version": lambda reader: reader.version(),
+        "history of all, 1 h by 1 min": lambda reader: reader.history(None, end_us - 3_600_000_000, end_us, step=60),
+    }
+
+
+if __name__ == "__main__":
+    main()
