@@ -292,6 +292,11 @@ class Reader(Protocol):
         ascending, for each step in which it made one; None where no tap has said. `step` as in `history`."""
         ...
 
+    def held_at(self, at_us: int) -> dict[int, int | None]:
+        """Vm in bytes by process id, at the beginning of the second of `at_us`: of each process that had called before
+        and is not known to have ended before. None where no tap has said, or retention has dropped what would tell."""
+        ...
+
     def seconds(self, from_us: int, to_us: int) -> list[SecondAccount]:
         """The loss identity of each second in [from_us, to_us) of which there is anything to say, ascending."""
         ...

@@ -124,6 +124,10 @@ class NullReader:
         del process_id, from_us, to_us, step
         return []
 
+    def held_at(self, at_us: int) -> dict[int, int | None]:
+        del at_us
+        return {}
+
     def seconds(self, from_us: int, to_us: int) -> list[SecondAccount]:
         del from_us, to_us
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from memtap.native import CALLS, KINDS
@@ -23,6 +23,7 @@ from memtap.stores.tiers import TIERS, Piece, pieces, tiers_of_step
 
 Row = tuple[Any, ...]
 GREATEST = 2**64 - 1
+STEPS_AT_FIRST = 60  # of a rollup, looked through for what was held at a moment; then four times as many
 
 
 def _process_columns(sums: str) -> str:
@@ -49,6 +50,12 @@ _SUMS = (
 _TOTALS = (
     "SELECT SUM(p.requested), SUM(p.released), SUM(p.requests), SUM(p.releases), SUM(p.failed), COUNT(*),"
     " MIN(p.first_us), MAX(p.last_us) FROM processes p WHERE p.last_us >= p.first_us"
+)
+
+# What each process there was at a moment has held last.
+_HELD = (
+    "SELECT p.id, p.vm, p.held_us, p.first_us FROM processes p"
+    " WHERE p.first_us < ? AND (p.ended_us IS NULL OR p.ended_us >= ?)"
 )
 
 _STREAMS = (
@@ -146,6 +153,33 @@ class SqlReader(ABC):
             _, vm_before, resident_before = latest.get(begun, (begun, None, None))
             latest[begun] = (begun, vm_before if vm is None else vm, resident_before if resident is None else resident)
         return [latest[begun] for begun in sorted(latest)]
+
+    def held_at(self, at_us: int) -> dict[int, int | None]:
+        at_us = min(max(at_us, 0), GREATEST) // 1_000_000 * 1_000_000
+        held: dict[int, int | None] = {}
+        since: dict[int, int] = {}  # first_us of those that have held something else since then
+        for number, vm, held_us, first_us in self._rows(_HELD, (at_us, at_us)):
+            held[number] = vm if held_us is None or held_us < at_us else None
+            if held_us is not None and held_us >= at_us:
+                since[number] = first_us
+        if since:
+            for piece in _backwards(self._pieces(min(since.values()), at_us)):
+                found = [row for row in self._last_held(piece) if since.pop(row[0], None) is not None]
+                # The others lie in a step of which nobody knows more any longer.
+                held.update((number, vm) for number, vm, held_us in found if held_us < at_us)
+                if not since:
+                    break
+        return held
+
+    def _last_held(self, piece: Piece) -> list[Row]:
+        """(process_id, vm, held_us) of the last row that says a vm, of each process that has one there."""
+        table, values = self._rollup([piece], None)
+        return self._rows(
+            "SELECT process_id, vm, held_us FROM (SELECT process_id, vm, held_us, ROW_NUMBER() OVER"  # noqa: S608
+            " (PARTITION BY process_id ORDER BY held_us DESC, source DESC, position DESC) AS place"
+            f" FROM {table} WHERE vm IS NOT NULL) h WHERE place = 1",
+            values,
+        )
 
     def _pieces(self, from_us: int, to_us: int, step: int = 3600) -> list[Piece]:
         """Where to read a window, as one sum unless in steps."""
@@ -424,6 +458,16 @@ def _call(row: Row) -> CallRow:
         None if kind is None else KINDS[kind],
         vm,
     )
+
+
+def _backwards(found: Sequence[Piece]) -> Iterator[Piece]:
+    """The same pieces, newest first, long ones cut: most processes have called not long before any moment."""
+    for piece in reversed(found):
+        last, steps = piece.last, STEPS_AT_FIRST
+        while last > piece.first:
+            first = max(piece.first, last - steps * piece.tier)
+            yield Piece(piece.tier, first, last)
+            last, steps = first, steps * 4
 
 
 def _seconds(from_us: int, to_us: int) -> tuple[int, int]:

@@ -270,6 +270,19 @@ class TestHeld:
         assert (row.vm, row.resident) == (3000, 200)
         assert reader.held(row.id + 1, 0, GREATEST) == []
 
+    def test_at_a_moment_it_is_that_of_the_call_before(self, writer: Writer, reader: Reader) -> None:
+        calls = some_wide_calls(2000, pids=9)
+        write_all(writer, calls, rows=130)
+        ids = {row.id: (row.pid, row.start_us) for row in reader.processes(ended=None)}
+        for at_s in range(-1, 14, 2):
+            at_us = FIRST_US // 10**6 * 10**6 + at_s * 10**6
+            before = by_process(call for call in calls if call.time_us < at_us)
+            assert {ids[number]: vm for number, vm in reader.held_at(at_us + 999_999).items()} == {
+                key: sums.vm for key, sums in before.items() if not sums.ended
+            }
+        assert reader.held_at(-1) == {}
+        assert reader.held_at(2**70) == reader.held_at(GREATEST)
+
 
 class TestLife:
     BORN = WideCall(8, b"born", FIRST_US, start_us=50_000, call="fork", parent=1, uid=0)

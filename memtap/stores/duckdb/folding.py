@@ -7,6 +7,8 @@ seconds, and grouped by minute into `fresh_1m`; what is many there goes to the t
 
 from __future__ import annotations
 
+import time
+
 import duckdb
 
 from memtap.stores.duckdb import views
@@ -67,11 +69,16 @@ UPDATE folded_hosts f SET last_us = h.last_us FROM hosts h WHERE h.id = f.id AND
 """
 
 
-def fold(connection: duckdb.DuckDBPyConnection, now_us: int) -> None:
+def now_us() -> int:
+    """When what is folded arrived, as the writer has it."""
+    return time.time_ns() // 1000
+
+
+def fold(connection: duckdb.DuckDBPyConnection, arrived_us: int) -> None:
     """Fold all that was appended; part of the caller's transaction."""
     for statement in (_ADD_TO_PROCESSES, _END_PROCESSES, _ADD_SECONDS, _ADD_MINUTES):
         connection.execute(statement)
-    connection.execute(_ADD_EXTENTS, [now_us])
+    connection.execute(_ADD_EXTENTS, [arrived_us])
     for statement in (
         _ADD_TO_STREAMS,
         _ADD_TO_HOSTS,

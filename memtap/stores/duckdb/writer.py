@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -89,7 +88,7 @@ class DuckDBWriter:
             return
         host_id = self._stream(stream_no).host_id
         with self._database.writing() as connection:
-            folding.fold(connection, time.time_ns() // 1000)  # who has called since then is in `activity`
+            folding.fold(connection, folding.now_us())  # who has called since then is in `activity`
             self._written.pending = None
             ended = connection.execute(sql.END_PROCESSES, [ended_us, host_id, list(pids), ended_us]).fetchall()[0][0]
             if ended:
@@ -121,7 +120,7 @@ class DuckDBWriter:
             if written.pending <= folding.MOST_ACTIVITY and written.pending_calls < folding.MOST_CALLS:
                 return
             with self._database.writing() as connection:
-                folding.fold(connection, time.time_ns() // 1000)
+                folding.fold(connection, folding.now_us())
                 folding.settle(connection)
             written.fold_done()
 
