@@ -33,6 +33,8 @@ Times are microseconds since the epoch, sizes bytes, each as an integer of any s
 columns: arrays of one length. Names are text with escapes (`\\\\`, `\\n`, `\\xff`, `\\u202e`) that lead back
 to their bytes.
 Answers that depend on the store carry an ETag; send it as If-None-Match, and 304 says that nothing has changed.
+While the store changes faster than an answer is made, that of a moment ago is given, of a few seconds ago at most: the
+header Age says so. 0: it is the newest.
 """
 
 _CSV = (
@@ -86,7 +88,12 @@ def _path(resource: Resource) -> p.Schema:
         (*_COMMON, *resource.statuses),
     )
     operation["responses"]["304"] = {"description": "nothing has changed since the ETag in If-None-Match"}
-    operation["responses"]["200"]["headers"] = {"ETag": {"schema": s.text()}}
+    operation["responses"]["200"]["headers"] = {
+        "ETag": {"schema": s.text()},
+        "Age": {
+            "schema": s.count("seconds, rounded up, for which there may have been a newer answer; 0: there is none")
+        },
+    }
     return {"get": operation}
 
 

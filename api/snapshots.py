@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import math
 import secrets
 import threading
 import time
@@ -32,14 +33,17 @@ GZIP_LEVEL = 1  # of the text here, 6 saves a tenth more bytes for three times t
 CACHE_BYTES = 64 << 20
 ENTRY_BYTES = 1024  # what the smallest kept answer costs beside its text
 PATIENCE_S = 0.005  # for a new answer, where there is one of a moment ago
+REST = 4  # times as long as it took to make, an answer may be over before the next is made: a fifth of a core at most
+REST_MOST_S = 1.0
 STORE_THREADS = 4  # reads at once: more only wait for each other inside the database
 
 
 class Answer:
     """One serialised document."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, took_s: float = 0.0) -> None:
         self.body = body
+        self.took_s = took_s  # to make
         self.gzipped: bytes | None = None  # once somebody has asked for it
         self._lock = threading.Lock()
 
@@ -53,11 +57,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Old:
-    """An answer of a version that is over."""
+    """An answer of a version that is over. Times are monotonic."""
 
     answer: Answer
     etag: str
-    until_s: float  # monotonic
+    over_s: float  # it was the newest no later than then
+    until_s: float
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is too early to make the next: on a busy machine the store changes faster than that is done."""
+        return time.monotonic() < self.over_s + min(REST * self.answer.took_s, REST_MOST_S)
+
+    @property
+    def age(self) -> int:
+        """Whole seconds, rounded up: never 0."""
+        return math.floor(time.monotonic() - self.over_s) + 1
 
 
 class Snapshots:
@@ -75,7 +90,7 @@ class Snapshots:
         self._bytes = 0
         self._stale_s = stale_s
         self._before: dict[Hashable, Old] = {}
-        self._making: dict[Hashable, asyncio.Future[tuple[Answer, str]]] = {}
+        self._making: dict[Hashable, asyncio.Future[tuple[Answer, str, int]]] = {}
 
     async def moment(self) -> Moment:
         """The store as it is now. Raises StoreError."""
@@ -95,7 +110,8 @@ class Snapshots:
         kept = {key: old for key, old in self._before.items() if old.until_s > since_s}
         for key, future in self._answers.items():
             if future.done() and not future.cancelled() and future.exception() is None:
-                kept[key] = Old(future.result(), self._etag(self._moment.version, key), since_s + self._stale_s)
+                etag = self._etag(self._moment.version, key)
+                kept[key] = Old(future.result(), etag, since_s, since_s + self._stale_s)
         self._before = kept
 
     async def in_thread(self, work: Callable[[], T]) -> T:
@@ -125,9 +141,9 @@ class Snapshots:
         moment = await self.moment()
         etag = self._etag(moment.version, key)
         if _matches(request.headers.get("if-none-match", ""), etag):
-            return Response(status_code=304, headers=_cache_headers(etag, vary))
-        answer, etag = await self._newest(moment, key, document, etag)
-        headers = _cache_headers(etag, vary)
+            return Response(status_code=304, headers=_cache_headers(etag, vary, 0))
+        answer, etag, age = await self._newest(moment, key, document, etag)
+        headers = _cache_headers(etag, vary, age)
         if _matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
         body = answer.body
@@ -142,20 +158,24 @@ class Snapshots:
 
     async def _newest(
         self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes], etag: str
-    ) -> tuple[Answer, str]:
-        """The answer with its ETag: where it takes its time to make, that of a moment ago, so that nobody waits."""
+    ) -> tuple[Answer, str, int]:
+        """The answer with its ETag and age: where it takes its time to make, that of a moment ago, so that nobody
+        waits."""
         if not self._stale_s or self._is_made(key):
-            return await self._answer(moment, key, document), etag
-        # One at a time of each: on a busy machine the store changes faster than an answer is made.
-        making = self._making.get(key)
+            return await self._answer(moment, key, document), etag, 0
+        old = self._before.get(key)
+        if old is not None and old.until_s <= time.monotonic():
+            old = None
+        making = self._making.get(key)  # one at a time of each
         if making is None:
+            if old is not None and old.rests:
+                return old.answer, old.etag, old.age
             making = self._making[key] = asyncio.ensure_future(self._make_and_keep(moment, key, document, etag))
             making.add_done_callback(lambda done: self._made(key, done))
-        old = self._before.get(key)
-        if old is not None and old.until_s > time.monotonic():
+        if old is not None:
             await asyncio.wait({making}, timeout=PATIENCE_S)
             if not making.done():
-                return old.answer, old.etag
+                return old.answer, old.etag, old.age
         return await asyncio.shield(making)
 
     def _is_made(self, key: Hashable) -> bool:
@@ -164,20 +184,23 @@ class Snapshots:
 
     async def _make_and_keep(
         self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes], etag: str
-    ) -> tuple[Answer, str]:
+    ) -> tuple[Answer, str, int]:
+        begun_s = time.monotonic()
         answer = await self._answer(moment, key, document)
-        if moment is not self._moment:  # overtaken; and still the newest there is
-            self._before[key] = Old(answer, etag, time.monotonic() + self._stale_s)
-        return answer, etag
+        if moment is self._moment:
+            return answer, etag, 0
+        # Overtaken since; and still the newest there is.
+        old = self._before[key] = Old(answer, etag, begun_s, time.monotonic() + self._stale_s)
+        return answer, etag, old.age
 
-    def _made(self, key: Hashable, done: asyncio.Future[tuple[Answer, str]]) -> None:
+    def _made(self, key: Hashable, done: asyncio.Future[tuple[Answer, str, int]]) -> None:
         self._making.pop(key, None)
         if not done.cancelled():
             done.exception()  # whoever waits is told; maybe nobody does
 
     async def _answer(self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes]) -> Answer:
         if moment is not self._moment:  # overtaken by a newer version: not worth keeping
-            return Answer(await self.in_thread(lambda: document(moment)))
+            return await self.in_thread(lambda: _made_of(moment, document))
         future = self._answers.get(key)
         if future is None:
             future = asyncio.ensure_future(self._make(moment, key, document))
@@ -189,7 +212,7 @@ class Snapshots:
     async def _make(self, moment: Moment, key: Hashable, document: Callable[[Moment], bytes]) -> Answer:
         own = asyncio.current_task()
         try:
-            answer = Answer(await self.in_thread(lambda: document(moment)))
+            answer = await self.in_thread(lambda: _made_of(moment, document))
         except BaseException:
             if self._answers.get(key) is own:
                 del self._answers[key]
@@ -213,8 +236,14 @@ class Snapshots:
         return f'W/"{hashlib.blake2b(seen, digest_size=12).hexdigest()}"'
 
 
-def _cache_headers(etag: str, vary: str) -> dict[str, str]:
-    return {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": vary}
+def _made_of(moment: Moment, document: Callable[[Moment], bytes]) -> Answer:
+    begun_s = time.monotonic()
+    body = document(moment)
+    return Answer(body, time.monotonic() - begun_s)
+
+
+def _cache_headers(etag: str, vary: str, age: int) -> dict[str, str]:
+    return {"ETag": etag, "Age": str(age), "Cache-Control": "private, no-cache", "Vary": vary}
 
 
 def _cost(answer: Answer) -> int:

@@ -34,8 +34,13 @@ export function address(path, query) {
 
 /** GET `path` (below the page) with `query`; empty values are left out. Throws ApiError. */
 export async function get(path, query = {}, patience_ms = PATIENCE_MS) {
+  return (await getAged(path, query, patience_ms)).value;
+}
+
+/** The same, with its `age` in seconds; 0: there is no newer answer. */
+export async function getAged(path, query = {}, patience_ms = PATIENCE_MS) {
   const [answer, text] = await ask(address(path, query), AbortSignal.timeout(patience_ms));
-  if (answer.ok) return parse(text);
+  if (answer.ok) return { value: parse(text), age: Number(answer.headers.get("age")) };
   throw new ApiError(answer.status, explanation(text) ?? answer.statusText);
 }
 

@@ -2,7 +2,6 @@
 
 import { Live } from "./live.js";
 
-const ECHOES = 2; // an answer may be of a moment ago while the next is made: ask again that many seconds in a row
 const HIDDEN_MS = 30_000; // a page hidden for so long lets go of its connection
 
 /** Events: "connection", "status" (each second), "data" (processes or calls changed: fetch what you show),
@@ -13,7 +12,6 @@ class Feed extends EventTarget {
   status = null;
   #rest = 0; // timer
   #shown = null; // version of the data that "data" was last told for
-  #echoes = 0; // how often it is still to be told for it
 
   start() {
     this.live.addEventListener("change", () => this.dispatchEvent(new Event("connection")));
@@ -49,10 +47,7 @@ class Feed extends EventTarget {
 
   #tellData() {
     // A hidden page asks for nothing; it catches up when it is looked at.
-    if (document.hidden || !this.status) return;
-    if (this.status.version !== this.#shown) this.#echoes = ECHOES + 1;
-    if (this.#echoes === 0) return;
-    this.#echoes -= 1;
+    if (document.hidden || !this.status || this.status.version === this.#shown) return;
     this.#shown = this.status.version;
     this.dispatchEvent(new Event("data"));
   }

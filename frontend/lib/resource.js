@@ -1,9 +1,10 @@
 // One thing the page shows and the API tells: never more than one request in flight for it.
 
-import { get } from "./api.js";
+import { getAged } from "./api.js";
 
 const REST = 3; // a slow answer is asked for less often: wait this many times as long as it took
 const LONGEST_REST_MS = 15_000;
+const AGED_MS = 1_000; // after an answer of a moment ago, which is given while the next is made: ask again
 
 export class Resource extends EventTarget {
   /** The newest answer; null before the first. */
@@ -13,6 +14,7 @@ export class Resource extends EventTarget {
   #request;
   #busy = false;
   #wanted = false;
+  #again = 0; // timer
 
   /**
    * `request()` gives [path, query] of what is wanted now, or null for nothing. A third item names what it is about
@@ -25,6 +27,7 @@ export class Resource extends EventTarget {
 
   /** Ask again; while an answer is under way, once more after it. */
   refresh() {
+    clearTimeout(this.#again);
     this.#wanted = true;
     if (!this.#busy) this.#serve();
   }
@@ -52,8 +55,9 @@ export class Resource extends EventTarget {
 
   async #ask(asked) {
     try {
-      const value = await get(asked[0], asked[1]);
+      const { value, age } = await getAged(asked[0], asked[1]);
       if (!this.#same(asked)) return;
+      if (age) this.#again = setTimeout(() => this.refresh(), AGED_MS);
       this.value = value;
       this.error = null;
     } catch (error) {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from memtap.native import Batch
@@ -101,9 +101,8 @@ class CallFilter:
     errno: int | None = None  # only calls that failed so; 0: only those known to have been granted
 
 
-@dataclass(frozen=True, slots=True)
-class CallRow:
-    """One stored call."""
+class CallRow(NamedTuple):
+    """One stored call. A tuple, as ProcessRow."""
 
     id: int
     time_us: int
@@ -119,9 +118,9 @@ class CallRow:
     vm: int | None = None  # the process's mapped bytes after the call
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessRow:
-    """One process with its totals since memtap first saw it, or within a window."""
+class ProcessRow(NamedTuple):
+    """One process with its totals since memtap first saw it, or within a window. There are ten thousands at a time, and
+    a tuple is made four times as fast as a frozen dataclass."""
 
     id: int
     host: str

@@ -422,24 +422,24 @@ def _process(row: Row) -> ProcessRow:
     number, host, pid, start, comm, requested, released, requests, releases, failed, first, last, ended, *said = row
     vm, resident, uid, cgroup, parent = said
     return ProcessRow(
-        id=number,
-        host=_text(host),
-        pid=pid,
-        start_us=start,
-        name=bytes(comm),
-        requested=int(requested),  # a Decimal on both stores: sums pass 2^64
-        released=int(released),
-        requests=int(requests),
-        releases=int(releases),
-        first_us=first,
-        last_us=last,
-        ended_us=ended,
-        failed=int(failed),
-        vm=vm,
-        resident=resident,
-        uid=uid,
-        cgroup=cgroup,
-        parent=parent,
+        number,
+        _text(host),
+        pid,
+        start,
+        bytes(comm),
+        int(requested),  # a Decimal on both stores: sums pass 2^64
+        int(released),
+        int(requests),
+        int(releases),
+        first,
+        last,
+        ended,
+        int(failed),
+        vm,
+        resident,
+        uid,
+        cgroup,
+        parent,
     )
 
 

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from memtap.api import snapshots
+
 CACHED = ("/api/ObtenerProcesos", "/api/v1/processes", "/api/v1/calls", "/api/v1/totals", "/api/v1/losses")
 
 
@@ -149,10 +151,30 @@ def test_while_an_answer_is_made_anew_that_of_a_moment_ago_is_given(fresh, serve
         assert (meanwhile.content, meanwhile.headers["etag"]) == (before.content, before.headers["etag"])
         again = client.get("/api/ObtenerProcesos", headers={"If-None-Match": meanwhile.headers["etag"]})
         assert again.status_code == 304
+        assert before.headers["age"] == "0"
+        assert 1 <= int(meanwhile.headers["age"]) <= int(again.headers["age"])
         go_on.set()
         while (after := client.get("/api/ObtenerProcesos")).headers["etag"] == before.headers["etag"]:
             pass
     assert {process["pid"] for process in after.json()} == {event.pid for event in events[:20]}
+    assert after.headers["age"] == "0"
+
+
+def test_a_store_that_changes_all_the_time_is_not_read_all_the_time(fresh, serve, events, counting, monkeypatch):
+    """What took long to make stands for a while: or a list of ten thousand processes would keep a core busy."""
+    reader = counting(fresh.reader())
+    site = serve(reader, stale_s=600.0)
+    assert site.get("/api/ObtenerProcesos") == []
+    monkeypatch.setattr(snapshots, "REST", 1e9)
+    monkeypatch.setattr(snapshots, "REST_MOST_S", 600.0)
+    for event in events[:5]:
+        fresh.writer.write([event])
+        assert site.get("/api/ObtenerProcesos") == []
+    assert reader.asked["processes"] == 1
+    monkeypatch.setattr(snapshots, "REST", 0)
+    while len(site.get("/api/ObtenerProcesos")) != len({event.pid for event in events[:5]}):
+        pass
+    assert reader.asked["processes"] == 2
 
 
 def test_an_answer_that_is_over_is_not_given_for_long(fresh, serve, events):

@@ -145,8 +145,8 @@ def test_a_view_is_one_request_to_the_time_line(dashboard: Dashboard, window: tu
     page.get_by_label("Width of the time line").last.select_option("1440")
     expect(page).to_have_url(re.compile("minutes=1440"))
     page.wait_for_timeout(500)
-    echoes = 2  # what changed is asked for again, as an answer may be of a moment ago
-    assert len(asked_for(dashboard, "timeline")) <= len(before) + 2 + echoes
+    aged = 2  # an answer of a moment ago is asked for again
+    assert len(asked_for(dashboard, "timeline")) <= len(before) + 2 + aged
 
 
 def asked_for(dashboard: Dashboard, resource: str) -> list[str]:

@@ -158,7 +158,7 @@ def hostile(made, events, tmp_path_factory) -> Iterator[Site]:
 
 
 def renaming(read: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    return lambda *values, **options: [replace(row, name=NAMES[row.pid]) for row in read(*values, **options)]
+    return lambda *values, **options: [row._replace(name=NAMES[row.pid]) for row in read(*values, **options)]
 
 
 @pytest.mark.parametrize("pid", range(len(NAMES)))
