@@ -46,7 +46,8 @@ class Live:
         self._parser = Parser(rows=LIVE_ROWS)
         self._host = host = recorded_host() if tap.recording else this_host()
         self._streams = f"tap:{host.name}:{host.boot_id}:"  # of this machine since it was booted
-        stream = Stream(f"{self._streams}{time.time_ns()}", tap.name, host)
+        self._stream = f"{self._streams}{time.time_ns()}"
+        stream = Stream(self._stream, tap.name, host)
         self._loader = Loader(
             writer,
             writer.open_stream(stream),
@@ -76,10 +77,12 @@ class Live:
         if not self.tap.restarts or self.tap.recording:
             return
         # Not of the latest stream alone: that memtap may have been killed before it had stored anything.
-        for row in store.streams():
-            if row.name.startswith(self._streams):
-                spooled_us = self._spool.last_us(row.name) if self._spool else 0
-                self._unwatched_us = max(self._unwatched_us, row.last_us or 0, spooled_us)
+        earlier = [row for row in store.streams() if row.name.startswith(self._streams) and row.name != self._stream]
+        for row in earlier:
+            spooled_us = self._spool.last_us(row.name) if self._spool else 0
+            self._unwatched_us = max(self._unwatched_us, row.last_us or 0, spooled_us)
+        if earlier and not self._unwatched_us:  # none had: since the first of them began
+            self._unwatched_us = min(int(row.name.rpartition(":")[2]) for row in earlier) // 1000
         if not self._follows_proc:
             return
         known = {row.pid: row.last_us for row in store.processes() if row.host == self._host.name}

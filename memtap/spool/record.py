@@ -100,9 +100,9 @@ def tag_of(stream_name: str) -> bytes:
 
 
 def span_us(events: Batch) -> tuple[int, int]:
-    """No call of the batch was earlier or later, to the second; (0, 0) where there is none."""
-    seconds = [second for second, calls, _ in events.seconds if calls]
-    return (seconds[0] * 1_000_000, seconds[-1] * 1_000_000 + 999_999) if seconds else (0, 0)
+    """Of the batch's first and last call, wherever the clock stood; (0, 0) where there is none."""
+    first_us, last_us, _ = events.times(0) or (0, 0, 0)
+    return first_us, last_us
 
 
 @dataclass(frozen=True, slots=True)

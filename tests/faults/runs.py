@@ -18,7 +18,7 @@ from .oracle import Verdict
 
 IN_MAKE_TEST = 20
 RUNS = int(os.environ.get("MEMTAP_FAULT_RUNS", IN_MAKE_TEST))
-READY_S = 60.0  # a store that is back is written to again: no test is decided by how soon, but never is a failure
+READY_S = 180.0  # a store that is back is written to again: no test is decided by how soon, but never is a failure
 
 
 _kept: set[str] = set()

@@ -133,6 +133,9 @@ class Lives:
             self._folder / "watching", self._trace, self.between.url(self._database), shorter=SOON, env=env
         ) as memtap:
             self.runs.ready_s.append(memtap.ready_s)
+            if not self._killed:  # from then on it is the events' clock that says since when nobody watched
+                memtap.until_printed()
+                memtap.until_stored(300)
             yield memtap
             self._killed.append(memtap.kill())
 
@@ -146,10 +149,11 @@ class Lives:
         url = self._server.url(self._database)
         self.runs.judged(judge(url, self._trace, printed, self._killed))
         with asking(url) as query:
-            told = query("SELECT since_us, time_us FROM losses WHERE since_us > 0")
+            told = query("SELECT since_us, time_us, cause, events, detail FROM losses WHERE since_us > 0 ORDER BY 2")
         for _, end in self._killed:  # by the clock of the events, which stands still while nobody prints
             at_us = self._trace.event(end).time_us
-            assert any(since_us <= at_us <= until_us for since_us, until_us in told), "a time in which nobody watched"
+            covered = any(since_us <= at_us <= until_us for since_us, until_us, *_ in told)
+            assert covered, f"killed at line {end}, at {at_us} us, and no loss says that nobody watched: {told}"
         assert not list(self._folder.glob("watching/spool/*"))
 
 

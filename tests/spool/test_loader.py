@@ -27,7 +27,7 @@ AWAY = StoreAway("the store is away")
 
 
 def wait_until(wanted: Callable[[], object], what: str = "") -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not wanted():
         assert time.monotonic() < end, what
         time.sleep(0.005)
