@@ -13,7 +13,7 @@ cdef enum:
 cdef inline bint has_aged(const Ledger *ledger, uint32_t i) noexcept nogil:
     cdef const Process *process = &ledger.processes[i]
     cdef uint32_t batches = <uint32_t> ledger.batches - process.ended_batch
-    return ledger.running[i].state & ENDED and (
+    return process.ended and (
         batches >= GRACE_BATCHES or
         (batches >= GRACE_BATCHES_MIN and ledger.events - process.ended_after >= GRACE_EVENTS))
 
@@ -45,7 +45,7 @@ cdef void keep_past(Ledger *ledger, uint32_t i) noexcept nogil:
     if past.place == 0 or start >= past.start:
         past.start = start
         past.place = <uint32_t> (ledger.processes[i].start_us - start // TICK_NS * TICK_US) + 1
-        past.coarse = (ledger.running[i].state & COARSE) != 0
+        past.coarse = ledger.held[i].coarse != 0
 
 
 cdef void age_names(Names *names, const uint32_t *number) noexcept nogil:
@@ -64,17 +64,20 @@ cdef void age_names(Names *names, const uint32_t *number) noexcept nogil:
             count += 1
             names.slots[at] = count
     names.count = count
+    names_forget(names)
 
 
 cdef void age_processes(Ledger *ledger, const uint32_t *number, const uint32_t *name_number) noexcept nogil:
     cdef uint32_t i
     cdef uint32_t count = 0
     cdef Process *process
+    cdef Slot *slot
     for i in range(ledger.count):  # while the old numbers still are where they were
         process = &ledger.processes[i]
         process.before = age_chain(ledger, number, process.before)
-        if number[i] == GONE and ledger.by_pid[process.pid] == i + 1:
-            ledger.by_pid[process.pid] = process.before if process.before else <uint32_t> AGED
+        slot = &ledger.slots[process.pid]
+        if number[i] == GONE and slot.latest == i + 1 | OVER:
+            slot.latest = process.before | OVER
         if number[i] == GONE and ledger.past != NULL:
             keep_past(ledger, i)
     for i in range(ledger.count):
@@ -82,14 +85,14 @@ cdef void age_processes(Ledger *ledger, const uint32_t *number, const uint32_t *
         if number[i] == GONE:
             ledger.dead -= 1
             continue
-        if ledger.by_pid[process.pid] == i + 1:
-            ledger.by_pid[process.pid] = count + 1
+        slot = &ledger.slots[process.pid]
+        if slot.latest & ~<uint32_t> OVER == i + 1:
+            slot.latest = count + 1 | (slot.latest & <uint32_t> OVER)
         if process.before:
             process.before = number[process.before - 1] + 1
         ledger.processes[count] = process[0]
         ledger.totals[count] = ledger.totals[i]
-        ledger.running[count] = ledger.running[i]
-        ledger.running[count].name = name_number[ledger.running[i].name]
+        ledger.names[count] = name_number[ledger.names[i]]
         if ledger.wide:
             ledger.held[count] = ledger.held[i]
         count += 1
@@ -125,7 +128,7 @@ cdef bint age_all(Ledger *ledger, Names *names) noexcept nogil:
         if not has_aged(ledger, i):
             number[i] = kept
             kept += 1
-            name_number[ledger.running[i].name] = 0
+            name_number[ledger.names[i]] = 0
     kept = 0
     for i in range(names.count):
         if name_number[i] != GONE:

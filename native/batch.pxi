@@ -43,9 +43,7 @@ cdef class Batch:
     """
 
     cdef Columns columns
-    cdef Activity *activities
-    cdef size_t active
-    cdef size_t active_capacity
+    cdef Activities activities
     cdef Second *seconds_in
     cdef size_t second_count
     cdef readonly uint64_t generation
@@ -63,7 +61,7 @@ cdef class Batch:
 
     def __dealloc__(self):
         columns_free(&self.columns)
-        activities_free(self.activities, self.active_capacity)
+        activities_free(&self.activities)
         free(self.seconds_in)
 
     def __len__(self):
@@ -335,9 +333,9 @@ cdef class Batch:
         the epoch), requested, released decimal128(38, 0) (bytes), requests, releases uint32, first_us, last_us uint64;
         format 2: failed uint32, vm, resident uint64 (bytes, as of the last call) too. A pair of process and second may
         occur more than once."""
-        cdef size_t n = self.active
+        cdef size_t n = self.activities.count
         cdef size_t i
-        cdef Activity *a
+        cdef Activity a
         cdef IdMap processes = IdMap(process_ids, self.process_count, "process_ids")
         cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")
         cdef ArrowTable table = new_table(self, n, 92 * n + 1)
@@ -354,7 +352,7 @@ cdef class Batch:
         cdef uint32_t *releases = requests + n
         cdef uint32_t *failed = releases + n
         for i in range(n):
-            a = &self.activities[i]
+            activity_get(&self.activities, i, &a)
             requested[i] = a.requested
             released[i] = a.released
             second[i] = a.second_us // 1000000
@@ -388,13 +386,13 @@ cdef class Batch:
         released (bytes), requests, releases; format 2: failed, vm, resident, held_us too, NULL where not known."""
         if step == 0:
             raise ValueError("a step of 0 seconds")
-        return sums_text(self.activities, self.active, IdMap(process_ids, self.process_count, "process_ids"), None,
+        return sums_text(&self.activities, IdMap(process_ids, self.process_count, "process_ids"), None,
                          step * 1000000, self.columns.wide)
 
     def process_sums_text(self, process_ids, name_ids):
         """The same for the whole batch, ascending by process: process_id, the latest name_id, first_us, last_us, and
         from `requested` on as above."""
-        return sums_text(self.activities, self.active, IdMap(process_ids, self.process_count, "process_ids"),
+        return sums_text(&self.activities, IdMap(process_ids, self.process_count, "process_ids"),
                          IdMap(name_ids, self.name_count, "name_ids"), 0, self.columns.wide)
 
     def times(self, uint64_t below):

@@ -36,7 +36,7 @@ pthread_mutex_init(&spare_lock, NULL)
 
 
 cdef void *take_block_of(size_t bytes) noexcept nogil:
-    """A spare block of just this size, or a new one; NULL where memory is short."""
+    """A spare block of just this size, or a new one, from the beginning of a cache line; NULL where memory is short."""
     cdef void *block = NULL
     cdef int i
     pthread_mutex_lock(&spare_lock)
@@ -46,7 +46,9 @@ cdef void *take_block_of(size_t bytes) noexcept nogil:
             spare_blocks[i] = NULL
             break
     pthread_mutex_unlock(&spare_lock)
-    return block if block != NULL else malloc(bytes)
+    if block == NULL and posix_memalign(&block, 64, bytes if bytes else 1) != 0:
+        return NULL
+    return block
 
 
 cdef void give_back(void *block, size_t bytes) noexcept nogil:

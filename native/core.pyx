@@ -12,7 +12,10 @@ include "notice.pxi"    # what a tap says about itself
 include "pages.pxi"     # memory that grows by whole pages
 include "columns.pxi"   # calls as a structure of arrays
 include "names.pxi"     # comms to ids
+include "activities.pxi"  # what each process did in each second of a batch
 include "ledger.pxi"    # exact totals per process
+include "identity.pxi"  # which process a call is of
+include "adding.pxi"    # a call to its process's activity
 include "ageing.pxi"    # ended processes and unused names go
 include "seconds.pxi"   # events and rejected lines by second
 include "ring.pxi"      # bytes between two threads

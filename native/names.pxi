@@ -1,6 +1,14 @@
 # Process names are interned: each distinct comm has a number, given in order of appearance.
 
+cdef enum:
+    RECENT = 256       # a power of two
+
+cdef struct Name:
+    Comm comm
+    uint64_t id
+
 cdef struct Names:
+    Name recent[RECENT]  # by a short hash, what was looked for last: nearly every line's comm is here
     Comm *comms        # by id
     uint32_t *slots    # open addressing: id + 1, 0 free; a power of two, never more than half full
     uint32_t count
@@ -13,6 +21,11 @@ cdef inline uint64_t comm_hash(Comm comm) noexcept nogil:
     h ^= h >> 32
     h *= <uint64_t> 0xd6e8feb86659fd93
     return h ^ (h >> 32)
+
+
+cdef void names_forget(Names *names) noexcept nogil:
+    """Nothing is recent. The last byte of a comm is always NUL, so none is like these."""
+    memset(names.recent, 0xff, sizeof(names.recent))
 
 
 cdef bint names_grow(Names *names) noexcept nogil:
@@ -46,8 +59,7 @@ cdef inline bint names_room(Names *names, uint32_t more) noexcept nogil:
     return names.count + more <= names.capacity or names_grow(names)
 
 
-cdef uint32_t names_intern(Names *names, Comm comm) noexcept nogil:
-    """The id of a comm. There must be room for one more (names_room)."""
+cdef uint32_t names_look_up(Names *names, Comm comm) noexcept nogil:
     cdef uint32_t mask = 2 * names.capacity - 1
     cdef uint64_t at = comm_hash(comm) & mask
     cdef uint32_t i
@@ -61,6 +73,16 @@ cdef uint32_t names_intern(Names *names, Comm comm) noexcept nogil:
     names.comms[i] = comm
     names.count = i + 1
     return i
+
+
+cdef inline uint32_t names_intern(Names *names, Comm comm) noexcept nogil:
+    """The id of a comm. There must be room for one more (names_room)."""
+    cdef uint64_t h = (comm.low * <uint64_t> 0x9e3779b97f4a7c15) ^ (comm.high * <uint64_t> 0xc2b2ae3d27d4eb4f)
+    cdef Name *recent = &names.recent[h >> 56]
+    if not expect_true(recent.comm.low == comm.low and recent.comm.high == comm.high):
+        recent.id = names_look_up(names, comm)
+        recent.comm = comm
+    return <uint32_t> recent.id
 
 
 cdef bytes comm_bytes(Comm comm):

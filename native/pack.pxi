@@ -119,9 +119,9 @@ cdef bytes pack_batch(Batch batch):
         for i in range(columns.rows):
             processes.packed[columns.process[i]] = 1
             names.packed[columns.name[i]] = 1
-        for i in range(batch.active):
-            processes.packed[batch.activities[i].process] = 1
-            names.packed[batch.activities[i].name] = 1
+        for i in range(batch.activities.count):
+            processes.packed[batch.activities.beginnings[i].process] = 1
+            names.packed[batch.activities.running[i].name] = 1
     for process, _ in ended:
         if not 0 <= process < batch.process_count:
             raise ValueError(f"ended: {process} is no local process id, of which there are {batch.process_count}")
@@ -134,7 +134,7 @@ cdef bytes pack_batch(Batch batch):
     head.wide = columns.wide
     head.processes = processes.used
     head.names = names.used
-    head.activities = batch.active
+    head.activities = batch.activities.count
     head.seconds = batch.second_count
     head.losses = len(losses)
     head.ended = len(ended)
@@ -189,9 +189,8 @@ cdef void pack_rows(Packed *to, Batch batch, const uint32_t *processes, const ui
         memcpy(to.error, columns.error, 2 * rows)
         memcpy(to.kind, columns.kind, rows)
     memcpy(to.seconds, batch.seconds_in, batch.second_count * sizeof(Second))
-    if batch.active:
-        memcpy(to.activities, batch.activities, batch.active * sizeof(Activity))
-    for i in range(batch.active):
+    for i in range(batch.activities.count):
+        activity_get(&batch.activities, i, &to.activities[i])
         to.activities[i].process = processes[to.activities[i].process]
         to.activities[i].name = names[to.activities[i].name]
 
@@ -301,6 +300,7 @@ cdef Batch unpack_batch(const uint8_t *data, size_t size):
 cdef bint unpack_rows(Batch batch, const Packed *packed, const PackHead *head) noexcept nogil:
     cdef Columns *columns = &batch.columns
     cdef size_t rows = head.rows
+    cdef size_t i
     if not columns_init(columns, (rows + 8) // 8 * 8, head.wide):
         return False
     columns.rows = rows
@@ -317,12 +317,11 @@ cdef bint unpack_rows(Batch batch, const Packed *packed, const PackHead *head) n
         memcpy(columns.error, packed.error, 2 * rows)
         memcpy(columns.kind, packed.kind, rows)
     batch.seconds_in = <Second *> malloc((head.seconds + 1) * sizeof(Second))
-    batch.active_capacity = head.activities + 1
-    batch.activities = <Activity *> take_block_of(batch.active_capacity * sizeof(Activity))
-    if batch.seconds_in == NULL or batch.activities == NULL:
+    if batch.seconds_in == NULL or not activities_init(&batch.activities, head.activities, head.wide):
         return False
     memcpy(batch.seconds_in, packed.seconds, head.seconds * sizeof(Second))
     batch.second_count = head.seconds
-    memcpy(batch.activities, packed.activities, head.activities * sizeof(Activity))
-    batch.active = head.activities
+    for i in range(head.activities):
+        activity_set(&batch.activities, i, &packed.activities[i])
+    batch.activities.count = head.activities
     return True

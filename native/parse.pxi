@@ -25,8 +25,7 @@ cdef struct Lost:
     uint64_t time_us        # of the last event before it; 0: none was seen yet
     uint64_t events
 
-cdef struct Chunk:          # of each call read, what is not in the columns and the ledger needs
-    Comm comm[CHUNK]
+cdef struct Chunk:          # of each line of format 2, what is not in the columns and the ledger needs
     uint64_t start_ns[CHUNK]
     uint64_t cgroup[CHUNK]
     uint64_t detail[CHUNK]
@@ -61,6 +60,7 @@ cdef bint parse_init(Parse *parse, size_t rows, scan_function *scan) noexcept no
     """For batches of `rows` calls, a multiple of 8. False where memory is short; parse_free is due all the same."""
     memset(parse, 0, sizeof(Parse))
     parse.scan = scan
+    names_forget(&parse.names)
     return ledger_init(&parse.ledger) and columns_init(&parse.columns, rows, False)
 
 
@@ -151,8 +151,8 @@ cdef inline void take_columns(Parse *parse, const Record *record, Chunk *chunk, 
     columns.time_us[row] = record.time_us
     columns.length[row] = record.length
     columns.pid[row] = record.pid
+    columns.name[row] = names_intern(&parse.names, record.comm)
     columns.call[row] = <uint8_t> record.call
-    chunk.comm[at] = record.comm
     if second:
         columns.freed[row] = record.freed
         columns.vm[row] = record.vm
@@ -170,12 +170,12 @@ cdef inline void take_columns(Parse *parse, const Record *record, Chunk *chunk, 
 
 cdef inline void record_of(const Columns *columns, size_t row, const Chunk *chunk, size_t at, bint second,
                            Record *record) noexcept nogil:
-    """What take_columns took, but for the kind."""
+    """What take_columns took, but for the comm and the kind."""
     record.time_us = columns.time_us[row]
     record.length = columns.length[row]
     record.pid = columns.pid[row]
+    record.name = columns.name[row]
     record.call = columns.call[row]
-    record.comm = chunk.comm[at]
     if second:
         record.freed = columns.freed[row]
         record.vm = columns.vm[row]
@@ -187,60 +187,25 @@ cdef inline void record_of(const Columns *columns, size_t row, const Chunk *chun
         record.uid = chunk.uid[at]
 
 
-cdef void take_names(Parse *parse, const Chunk *chunk, size_t row) noexcept nogil:
-    """The rest of the columns of the calls from `row` on, where no ledger is kept."""
-    cdef Columns *columns = &parse.columns
-    cdef size_t at
-    for at in range(columns.rows - row):
-        columns.process[row + at] = 0
-        columns.name[row + at] = names_intern(&parse.names, chunk.comm[at])
-
-
-cdef inline void fetch_process(const Ledger *ledger, uint32_t pid, bint second) noexcept nogil:
-    """Has the rows of a pid's process come nearer; where there is none, the address does no harm."""
-    cdef size_t i = ledger.by_pid[pid] - <uint32_t> 1
-    prefetch(&ledger.running[i])
-    if second:
-        prefetch(&ledger.held[i])
-
-
 cdef inline void take_calls(Parse *parse, const Chunk *chunk, size_t first, bint second) noexcept nogil:
-    """The calls from row `first` on into the ledger, and what it knows of them into the columns. There must be room.
-
-    A call of a process that lives, under its name and in its running second, goes the short way.
-    """
+    """The calls from row `first` on into the ledger, and their processes into the columns. There must be room."""
     cdef Ledger *ledger = &parse.ledger
     cdef Columns *columns = &parse.columns
-    cdef uint32_t *by_pid = ledger.by_pid
-    cdef Running *running = ledger.running
-    cdef Running *row_of
     cdef size_t calls = columns.rows - first
-    cdef size_t at, row
-    cdef uint32_t i
+    cdef size_t row
     cdef Record record
     for row in range(columns.rows - FETCH if calls > FETCH else first, columns.rows):
-        fetch_process(ledger, columns.pid[row], second)
-    for at in range(calls):
-        row = first + at
-        record_of(columns, row, chunk, at, second, &record)
-        i = by_pid[record.pid] - 1
-        if expect_true(i < ledger.count):
-            row_of = &running[i]
-            if expect_true(row_of.state <= OPEN and in_second(record.time_us, row_of.second_us)
-                           and row_of.comm.low == record.comm.low and row_of.comm.high == record.comm.high
-                           and (not second or ledger.held[i].start == record.start_ns)):
-                columns.process[row] = i
-                columns.name[row] = row_of.name
-                ledger_open(ledger, i)
-                if second:
-                    ledger_add2(ledger, i, &record)
-                else:
-                    ledger_add1(ledger, i, record.time_us, record.length, record.call)
-                continue
-        i = ledger_find2(ledger, &record) if second else ledger_find1(ledger, &record)
-        ledger_take(ledger, &parse.names, i, &record)
-        columns.process[row] = i
-        columns.name[row] = running[i].name
+        fetch_activity(ledger, columns.pid[row])
+    row = first
+    while row < columns.rows:
+        if not second:
+            row = ledger_quick1(ledger, columns, row, columns.rows)
+            if row == columns.rows:
+                break
+        record_of(columns, row, chunk, row - first, second, &record)
+        if not second or not expect_true(ledger_quick2(ledger, &record, &columns.process[row])):
+            columns.process[row] = ledger_take(ledger, &record)
+        row += 1
 
 
 cdef size_t skip_line(Parse *parse, const uint8_t *data, size_t size) noexcept nogil:
@@ -268,10 +233,10 @@ cdef inline void read_chunk(Parse *parse, const uint8_t *scan, const uint16_t *n
         size = scan + newlines[i] - p
         reject = read_format2(p, size, &record) if second else read_format1(p, size, &record)
         if expect_true(reject == WHOLE):
-            prefetch(&parse.ledger.by_pid[record.pid])
+            prefetch(&parse.ledger.slots[record.pid])
             take_columns(parse, &record, chunk, calls, second)
             if calls >= FETCH:
-                fetch_process(&parse.ledger, parse.columns.pid[parse.columns.rows - 1 - FETCH], second)
+                fetch_activity(&parse.ledger, parse.columns.pid[parse.columns.rows - 1 - FETCH])
             parse.parts = 0
             calls += 1
         elif second:
@@ -300,7 +265,7 @@ cdef inline Progress take_block(Parse *parse, const uint8_t *scan, const uint16_
             return NO_MEMORY
         read_chunk(parse, scan, newlines + done, lines, line[0], &chunk, second)
         if parse.columns_alone:
-            take_names(parse, &chunk, row)
+            memset(&columns.process[row], 0, (columns.rows - row) * sizeof(uint32_t))
         else:
             take_calls(parse, &chunk, row, second)
         done += lines

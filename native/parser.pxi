@@ -306,22 +306,18 @@ cdef class Parser:
             if self.parse.format == 2:
                 for i in range(len(self.process_facts), ledger.count):
                     self.process_facts.append(
-                        (ledger.held[i].uid, ledger.held[i].cgroup, ledger.processes[i].parent))
+                        (ledger.held[i].uid, ledger.held[i].cgroup, ledger.held[i].parent))
             for i in range(len(self.names), self.parse.names.count):
                 self.names.append(comm_bytes(self.parse.names.comms[i]))
             losses = [(self.parse.spans[i].time_us, self.parse.spans[i].events) for i in range(self.parse.span_count)]
             ended = self.newly_ended()
             if seconds_room(&self.parse.seconds, 1):
                 batch.seconds_in = <Second *> malloc((self.parse.seconds.count + 1) * sizeof(Second))
-            if batch.seconds_in == NULL or not ledger_room_to_close(ledger) or \
+            if batch.seconds_in == NULL or \
                     not columns_hand_out(&self.parse.columns, &batch.columns, self.room()):
                 raise MemoryError(f"parser: no memory for the next {self.most_rows} calls; what was taken is kept")
             batch.second_count = seconds_hand_out(&self.parse.seconds, batch.seconds_in)
-            ledger_close_all(ledger)
-            ledger_fold(ledger)
-            ledger.batches += 1
-            ledger.events += batch.columns.rows
-            batch.activities = ledger_hand_out(ledger, &batch.active, &batch.active_capacity)
+            ledger_seal(ledger, batch.columns.rows, &batch.activities)
             batch.process_count = len(self.process_pids)
             batch.name_count = self.parse.names.count
             batch.generation = self.generation
@@ -332,7 +328,6 @@ cdef class Parser:
             batch.names = self.names
             batch.losses = losses
             self.parse.span_count = 0
-            ledger.ended_count = 0
             self.sealed = True
         finally:
             self.busy = False
@@ -368,8 +363,8 @@ cdef class Parser:
         self.enter()
         try:
             for pid in pids:
-                i = self.parse.ledger.by_pid[<uint32_t> pid] if 0 <= pid <= PID_MAX else 0
-                if i != 0 and i != AGED:
+                i = self.parse.ledger.slots[<uint32_t> pid].latest & ~<uint32_t> OVER if 0 <= pid <= PID_MAX else 0
+                if i != 0:
                     ledger_end(&self.parse.ledger, i - 1)
         finally:
             self.busy = False
@@ -380,15 +375,15 @@ cdef class Parser:
         cdef Ledger *ledger = &self.parse.ledger
         cdef uint32_t i
         cdef size_t n
-        cdef Activity *activity
+        cdef Activity activity
         self.enter()
         try:
-            rows = {i: self.ledger_row(i) for i in range(ledger.count)
-                    if not (live and ledger.running[i].state & ENDED)}
-            for n in range(ledger.active):
-                activity = &ledger.activities[n]
+            rows = {i: self.ledger_row(i) for i in range(ledger.count) if not (live and ledger.processes[i].ended)}
+            for n in range(ledger.open.count):
+                activity_get(&ledger.open, n, &activity)
                 row = rows.get(activity.process)
                 if row is not None:
+                    row[2] = comm_bytes(self.parse.names.comms[activity.name])
                     row[3] += activity.requested
                     row[4] += activity.released
                     row[5] += activity.requests
@@ -401,19 +396,12 @@ cdef class Parser:
             self.busy = False
 
     cdef list ledger_row(self, uint32_t i):
-        """A process's totals, with those of the running second."""
+        """A process's totals, as of the last sealed batch."""
         cdef Process *process = &self.parse.ledger.processes[i]
         cdef Totals *totals = &self.parse.ledger.totals[i]
-        cdef Running *running = &self.parse.ledger.running[i]
         cdef Held *held = &self.parse.ledger.held[i] if self.parse.ledger.wide else NULL
-        cdef uint64_t first_us = totals.first_us
-        cdef uint64_t last_us = totals.last_us
-        if running.state & OPEN:
-            first_us = min(first_us, running.second_us + running.first)
-            last_us = max(last_us, running.second_us + running.last)
         return [
-            process.pid, process.start_us, comm_bytes(running.comm), integer(totals.requested + running.bytes[0]),
-            integer(totals.released + running.bytes[1]), totals.requests + running.calls[0],
-            totals.releases + running.calls[1], process.failed + (held.failed if held != NULL else 0), first_us,
-            last_us, held.vm if held != NULL else None, held.rss if held != NULL else None,
-            (running.state & ENDED) != 0]
+            process.pid, process.start_us, comm_bytes(self.parse.names.comms[self.parse.ledger.names[i]]),
+            integer(totals.requested), integer(totals.released), totals.requests, totals.releases,
+            held.failed if held != NULL else 0, totals.first_us, totals.last_us,
+            held.vm if held != NULL else None, held.rss if held != NULL else None, process.ended != 0]

@@ -55,6 +55,7 @@ cdef struct Record:
     Comm comm
     uint32_t pid
     uint32_t call       # enum Call
+    uint32_t name       # local id of the comm, once it has one
     # what only format 2 says
     uint64_t start_ns   # nanoseconds since boot: with the pid, the process's identity
     uint64_t cgroup

@@ -82,10 +82,11 @@ cdef char *put_sum(char *p, const Sum *sum, bint wide) noexcept nogil:
     return p + 3
 
 
-cdef char *put_sums(char *p, const Activity *activities, const Place *places, size_t count, const uint32_t *name_ids,
+cdef char *put_sums(char *p, const Activities *activities, const Place *places, size_t count, const uint32_t *name_ids,
                     bint wide) noexcept nogil:
     """`places` are sorted. With `name_ids`, a row a process with its name and times; else the step comes first."""
     cdef Sum sum
+    cdef Activity activity
     cdef size_t i = 0
     cdef size_t first
     while i < count:
@@ -93,7 +94,8 @@ cdef char *put_sums(char *p, const Activity *activities, const Place *places, si
         memset(&sum, 0, sizeof(Sum))
         sum.first_us = <uint64_t> -1
         while i < count and places[i].begin == places[first].begin and places[i].process_id == places[first].process_id:
-            sum_add(&sum, &activities[places[i].at])
+            activity_get(activities, places[i].at, &activity)
+            sum_add(&sum, &activity)
             i += 1
         p[0] = c'('
         p += 1
@@ -108,24 +110,32 @@ cdef char *put_sums(char *p, const Activity *activities, const Place *places, si
     return p
 
 
-cdef bytes sums_text(const Activity *activities, size_t count, IdMap processes, IdMap names, uint64_t step_us,
-                     bint wide):
+cdef void put_places(Place *places, const Activities *activities, const uint32_t *process_ids,
+                     uint64_t step_us) noexcept nogil:
+    """Where each activity goes, sorted. `step_us`: 0 for one step that holds all time."""
+    cdef const Beginning *beginning
+    cdef size_t i
+    for i in range(activities.count):
+        beginning = &activities.beginnings[i]
+        places[i].begin = beginning.second_us - beginning.second_us % step_us if step_us else 0
+        places[i].last_us = beginning.second_us + activities.running[i].last
+        places[i].process_id = process_ids[beginning.process]
+        places[i].at = <uint32_t> i
+    qsort(places, activities.count, sizeof(Place), compare_places)
+
+
+cdef bytes sums_text(const Activities *activities, IdMap processes, IdMap names, uint64_t step_us, bint wide):
     """`step_us`: 0 for one step that holds all time. Raises MemoryError."""
+    cdef size_t count = activities.count
     cdef Place *places = <Place *> malloc(count * sizeof(Place) + 1)
     cdef char *text = <char *> malloc(count * SUMS_TEXT_MAX + 1)
     cdef char *end
     cdef const uint32_t *name_ids = NULL if names is None else names.ids
-    cdef size_t i
     try:
         if places == NULL or text == NULL:
             raise MemoryError
         with nogil:
-            for i in range(count):
-                places[i].begin = activities[i].second_us - activities[i].second_us % step_us if step_us else 0
-                places[i].last_us = activities[i].last_us
-                places[i].process_id = processes.ids[activities[i].process]
-                places[i].at = <uint32_t> i
-            qsort(places, count, sizeof(Place), compare_places)
+            put_places(places, activities, processes.ids, step_us)
             end = put_sums(text, activities, places, count, name_ids, wide)
         return text[:end - text]
     finally:

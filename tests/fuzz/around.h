@@ -142,6 +142,11 @@ static void *fuzz_malloc(size_t size) {
     return fuzz_fails() ? NULL : fuzz_buffer(fuzz_defect == FUZZ_SHORT ? size / 2 : size);
 }
 
+static int fuzz_posix_memalign(void **memory, size_t alignment, size_t size) {
+    (void)alignment;
+    return (*memory = fuzz_malloc(size)) ? 0 : ENOMEM;
+}
+
 /* Always moves: who kept the old address reads poisoned memory. */
 static void *fuzz_realloc(void *old, size_t size) {
     void *moved;
@@ -223,6 +228,7 @@ static int fuzz_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, con
 
 #define malloc fuzz_malloc
 #define calloc fuzz_calloc
+#define posix_memalign fuzz_posix_memalign
 #define realloc fuzz_realloc
 #define free fuzz_free
 #define mmap fuzz_mmap

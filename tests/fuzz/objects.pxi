@@ -69,11 +69,11 @@ cdef object check_forms(Batch batch, Chance *chance):
                      event_extras(&batch.columns, name_map), True)
     fuzz_require(len(batch.events_columns(names)) >= 6, b"the columns that each call has")
     text = batch.sums_text(processes, 1)
-    check_sums_rows(text, <const char *> text + len(text), batch.activities, batch.active, batch.columns.wide)
+    check_sums_rows(text, <const char *> text + len(text), &batch.activities, batch.columns.wide)
     batch.process_sums_text(processes, names)
     batch.times(first_id)
     check_arrow(batch.events(processes, names, first_id), len(batch))
-    check_arrow(batch.activity(processes, names), batch.active)
+    check_arrow(batch.activity(processes, names), batch.activities.count)
     check_arrow(batch, len(batch))
     check_stream(batch)
     for short in (processes[:len(processes) - 1], b""):

@@ -58,6 +58,8 @@ cdef void reading_begin(Reading *reading, Chance *chance, int scan, const uint8_
     reading.begin = stream
     reading.size = size
     fuzz_require(parse_init(&reading.parse, chance.rows, ways[(chance.scan + scan) % count]), b"a parser begins")
+    if scan == 1:  # soon the activities' numbers begin anew
+        reading.parse.ledger.first_number = <uint32_t> NUMBERS - (chance.state & 31)
 
 
 cdef void reading_end(Reading *reading) noexcept nogil:
@@ -65,8 +67,8 @@ cdef void reading_end(Reading *reading) noexcept nogil:
     cdef uint32_t i
     if not reading.aged:
         for i in range(ledger.count):
-            ledger.by_pid[ledger.processes[i].pid] = 0
-        fuzz_cleared(ledger.by_pid)
+            memset(&ledger.slots[ledger.processes[i].pid], 0, sizeof(Slot))
+        fuzz_cleared(ledger.slots)
     parse_free(&reading.parse)
     fuzz_release(reading.sums)
 
@@ -93,8 +95,7 @@ cdef inline uint64_t place(uint32_t process, uint64_t second) noexcept nogil:
     return mix(mix(0x243f6a8885a308d3, process), second) | 1
 
 
-cdef void check_columns(Reading *reading, const Columns *columns, const Activity *activities,
-                        uint32_t active) noexcept nogil:
+cdef void check_columns(Reading *reading, const Columns *columns, const Activities *activities) noexcept nogil:
     """The columns' sums by process and second are the activities'; adds them to those by process."""
     cdef uint64_t by_second = 0
     cdef uint64_t told = 0
@@ -104,7 +105,7 @@ cdef void check_columns(Reading *reading, const Columns *columns, const Activity
     cdef uint64_t at, bytes
     cdef bint failed, gives
     cdef Sums *sums
-    cdef const Activity *activity
+    cdef Activity activity
     cdef size_t i
     for i in range(columns.rows):
         bytes = columns.length[i]
@@ -145,8 +146,8 @@ cdef void check_columns(Reading *reading, const Columns *columns, const Activity
             fuzz_require(columns.kind[i] <= KIND_RESERVED and columns.error[i] <= 4095, b"kind and errno are known")
             hashed = mix(mix(mix(hashed, columns.freed[i]), columns.vm[i]), columns.rss[i])
             hashed = mix(mix(hashed, columns.error[i]), columns.kind[i])
-    for i in range(active):
-        activity = &activities[i]
+    for i in range(activities.count):
+        activity_get(activities, i, &activity)
         at = place(activity.process, activity.second_us // 1000000)
         told += at * (<uint64_t> activity.requested + 3 * <uint64_t> activity.released)
         told += at * (5 * <uint64_t> activity.requests + 7 * <uint64_t> activity.releases
@@ -179,31 +180,23 @@ cdef void reading_seal(Reading *reading) noexcept nogil:
     """Hands out a batch, as Parser.seal does, and checks it in all forms that need no Python."""
     cdef Parse *parse = &reading.parse
     cdef Columns sealed
-    cdef Activity *activities
+    cdef Activities activities
     cdef Second *seconds = NULL
-    cdef size_t active, capacity
     while seconds == NULL:
         if seconds_room(&parse.seconds, 1):
             seconds = <Second *> malloc((parse.seconds.count + 1) * sizeof(Second))
         fuzz_require(seconds != NULL or reading.may_fail, b"there is memory for the seconds")
-    while not ledger_room_to_close(&parse.ledger):
-        fuzz_require(reading.may_fail, b"there is memory for the activities")
     while not columns_hand_out(&parse.columns, &sealed, reading.rows):
         fuzz_require(reading.may_fail, b"there is memory for the next batch")
     check_seconds(reading, &sealed, seconds, seconds_hand_out(&parse.seconds, seconds))
     free(seconds)
-    ledger_close_all(&parse.ledger)
-    ledger_fold(&parse.ledger)
-    parse.ledger.batches += 1
-    parse.ledger.events += sealed.rows
-    activities = ledger_hand_out(&parse.ledger, &active, &capacity)
+    ledger_seal(&parse.ledger, sealed.rows, &activities)
     parse.span_count = 0
-    parse.ledger.ended_count = 0
-    check_columns(reading, &sealed, activities, <uint32_t> active)
-    if active:
-        check_text(reading, &sealed, activities, <uint32_t> active)
+    check_columns(reading, &sealed, &activities)
+    if activities.count:
+        check_text(reading, &sealed, &activities)
     columns_free(&sealed)
-    activities_free(activities, capacity)
+    activities_free(&activities)
 
 
 cdef uint64_t check_number(const char **text, char stop) noexcept nogil:
@@ -295,8 +288,7 @@ cdef void check_event_rows(const char *p, const char *end, const Columns *column
     fuzz_require(p == end, b"text: a row for each call")
 
 
-cdef void check_sums_rows(const char *p, const char *end, const Activity *activities, size_t count,
-                          bint wide) noexcept nogil:
+cdef void check_sums_rows(const char *p, const char *end, const Activities *activities, bint wide) noexcept nogil:
     """The rows add up to the activities; each process and step once, ascending."""
     cdef uint64_t[4] sums
     cdef uint64_t[4] expected
@@ -308,11 +300,11 @@ cdef void check_sums_rows(const char *p, const char *end, const Activity *activi
     cdef size_t i
     memset(sums, 0, sizeof(sums))
     memset(expected, 0, sizeof(expected))
-    for i in range(count):
-        expected[0] += <uint64_t> activities[i].requested
-        expected[1] += <uint64_t> activities[i].released
-        expected[2] += activities[i].requests
-        expected[3] += activities[i].releases
+    for i in range(activities.count):
+        expected[0] += activities.running[i].bytes[0]
+        expected[1] += activities.running[i].bytes[1]
+        expected[2] += activities.running[i].calls[0]
+        expected[3] += activities.running[i].calls[1]
     while p < end:
         fuzz_require(p[0] == c'(', b"sums: a row begins")
         p += 1
@@ -339,8 +331,7 @@ cdef void check_sums_rows(const char *p, const char *end, const Activity *activi
     fuzz_require(p == end, b"sums: nothing beyond")
 
 
-cdef void check_text(Reading *reading, const Columns *columns, const Activity *activities,
-                     uint32_t active) noexcept nogil:
+cdef void check_text(Reading *reading, const Columns *columns, const Activities *activities) noexcept nogil:
     """LOAD DATA text holds what the columns hold, in room of the size that Batch takes."""
     cdef uint32_t *processes = check_map(reading.parse.ledger.count, 4000000000)
     cdef uint32_t *names = check_map(reading.parse.names.count, 99999999)
@@ -349,19 +340,14 @@ cdef void check_text(Reading *reading, const Columns *columns, const Activity *a
     cdef uint32_t extras = event_extras(columns, names)
     cdef char *end = put_events(text, columns, processes, names, first_id, extras, NULL)
     cdef Place *places
-    cdef size_t i
+    cdef size_t active = activities.count
     check_event_rows(text, end, columns, processes, names, first_id, extras, False)
     fuzz_release(text)
     text = <char *> fuzz_buffer(active * SUMS_TEXT_MAX)
     places = <Place *> fuzz_buffer(active * sizeof(Place))
-    for i in range(active):
-        places[i].begin = activities[i].second_us
-        places[i].last_us = activities[i].last_us
-        places[i].process_id = processes[activities[i].process]
-        places[i].at = <uint32_t> i
-    qsort(places, active, sizeof(Place), compare_places)
+    put_places(places, activities, processes, 1000000)
     end = put_sums(text, activities, places, active, NULL, columns.wide)
-    check_sums_rows(text, end, activities, active, columns.wide)
+    check_sums_rows(text, end, activities, columns.wide)
     put_sums(text, activities, places, active, names, columns.wide)
     fuzz_release(places)
     fuzz_release(text)
@@ -374,7 +360,6 @@ cdef void reading_outcome(Reading *reading, Outcome *outcome) noexcept nogil:
     cdef Parse *parse = &reading.parse
     cdef Process *process
     cdef Totals *totals
-    cdef Running *running
     cdef Held held
     cdef Sums *sums
     cdef uint64_t rejected = 0
@@ -405,7 +390,6 @@ cdef void reading_outcome(Reading *reading, Outcome *outcome) noexcept nogil:
     for i in range(parse.ledger.count):
         process = &parse.ledger.processes[i]
         totals = &parse.ledger.totals[i]
-        running = &parse.ledger.running[i]
         memset(&held, 0, sizeof(Held))
         if parse.ledger.wide:
             held = parse.ledger.held[i]
@@ -413,15 +397,16 @@ cdef void reading_outcome(Reading *reading, Outcome *outcome) noexcept nogil:
         fuzz_require(totals.requested == sums.requested and totals.released == sums.released,
                      b"the ledger's bytes are the columns' sums")
         fuzz_require(totals.requests == sums.requests and totals.releases == sums.releases
-                     and process.failed == sums.failed, b"the ledger's calls are the columns' sums")
+                     and held.failed == (sums.failed if parse.ledger.wide else 0),
+                     b"the ledger's calls are the columns' sums")
         fuzz_require(totals.first_us == sums.first_us and totals.last_us == sums.last_us,
                      b"the ledger's times are the columns'")
-        fuzz_require(not running.state & OPEN, b"no process is open in a batch that is sealed")
         outcome.processes = mix(mix(outcome.processes, process.pid), process.start_us)
         outcome.processes = mix(mix(outcome.processes, held.start), held.held_us)
-        outcome.processes = mix(mix(mix(outcome.processes, held.vm), held.rss), running.state)
-        outcome.processes = mix(mix(mix(outcome.processes, held.uid), held.cgroup), process.parent)
-        outcome.processes = mix(outcome.processes, running.name)
+        outcome.processes = mix(mix(mix(outcome.processes, held.vm), held.rss), process.ended)
+        outcome.processes = mix(mix(mix(outcome.processes, held.uid), held.cgroup), held.parent)
+        outcome.processes = mix(outcome.processes, held.coarse)
+        outcome.processes = mix(outcome.processes, parse.ledger.names[i])
     for i in range(parse.names.count):
         outcome.names = mix(mix(outcome.names, parse.names.comms[i].low), parse.names.comms[i].high)
 

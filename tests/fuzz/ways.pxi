@@ -73,7 +73,7 @@ cdef void let_age(Reading *reading) noexcept nogil:
     cdef Ledger *ledger = &reading.parse.ledger
     cdef uint32_t count = ledger.count
     cdef Process *before
-    cdef Running *running
+    cdef uint32_t *names
     cdef Comm *comms
     cdef Sums *sums
     cdef uint32_t i, j, at
@@ -81,12 +81,12 @@ cdef void let_age(Reading *reading) noexcept nogil:
     if not age_due(ledger, &reading.parse.names, 0):
         return
     before = <Process *> fuzz_buffer(count * sizeof(Process))
-    running = <Running *> fuzz_buffer(count * sizeof(Running))
+    names = <uint32_t *> fuzz_buffer(count * sizeof(uint32_t))
     comms = <Comm *> fuzz_buffer(reading.parse.names.count * sizeof(Comm))
     sums = <Sums *> fuzz_buffer(count * sizeof(Sums))
     if count:
         memcpy(before, ledger.processes, count * sizeof(Process))
-        memcpy(running, ledger.running, count * sizeof(Running))
+        memcpy(names, ledger.names, count * sizeof(uint32_t))
     memcpy(comms, reading.parse.names.comms, reading.parse.names.count * sizeof(Comm))
     for i in range(count):
         sums[i] = check_sums(reading, i)[0]
@@ -98,15 +98,15 @@ cdef void let_age(Reading *reading) noexcept nogil:
     for i in range(ledger.count):
         while j < count and (before[j].pid != ledger.processes[i].pid
                              or before[j].start_us != ledger.processes[i].start_us):
-            fuzz_require(running[j].state & ENDED, b"only who has ended is let go of")
+            fuzz_require(before[j].ended, b"only who has ended is let go of")
             j += 1
         fuzz_require(j < count, b"who stays keeps his place in the order")
-        fuzz_require(comms[running[j].name].low == reading.parse.names.comms[ledger.running[i].name].low
-                     and comms[running[j].name].high == reading.parse.names.comms[ledger.running[i].name].high,
+        fuzz_require(comms[names[j]].low == reading.parse.names.comms[ledger.names[i]].low
+                     and comms[names[j]].high == reading.parse.names.comms[ledger.names[i]].high,
                      b"who stays keeps his name")
         reading.sums[i] = sums[j]
         j += 1
-        at = ledger.by_pid[ledger.processes[i].pid]
+        at = ledger.slots[ledger.processes[i].pid].latest & ~<uint32_t> OVER
         while at != i + 1:
             fuzz_require(0 < at <= ledger.count and ledger.processes[at - 1].pid == ledger.processes[i].pid,
                          b"the chain of a pid leads to each of its processes")
@@ -114,7 +114,7 @@ cdef void let_age(Reading *reading) noexcept nogil:
     for i in range(ledger.count, count):
         memset(&reading.sums[i], 0, sizeof(Sums))
     fuzz_release(before)
-    fuzz_release(running)
+    fuzz_release(names)
     fuzz_release(comms)
     fuzz_release(sums)
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t);
 
 static uintptr_t low, high; /* where the core's code is */
 static long left = -1;      /* its allocations before the one that fails; negative: none does */
@@ -33,6 +34,13 @@ static int fails(void *caller) {
 void *malloc(size_t size) { return FAILS ? NULL : __libc_malloc(size); }
 void *calloc(size_t count, size_t size) { return FAILS ? NULL : __libc_calloc(count, size); }
 void *realloc(void *old, size_t size) { return FAILS ? NULL : __libc_realloc(old, size); }
+
+int posix_memalign(void **memory, size_t alignment, size_t size) {
+    void *made = FAILS ? NULL : __libc_memalign(alignment, size);
+    if (!made) return ENOMEM;
+    *memory = made;
+    return 0;
+}
 
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset) {
     return FAILS ? MAP_FAILED : (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
