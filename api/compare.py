@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from memtap.api.encoding import exact, exact_all
+from memtap.api.encoding import exact, exact_or_null
 from memtap.api.history import SECOND_US, whole_seconds
 from memtap.api.problems import Problem
 from memtap.names import display
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from memtap.api.parameters import Span
     from memtap.stores.contract import ProcessRow
 
-State = Literal["grew", "shrank", "appeared", "ended", "same"]
-STATES: tuple[State, ...] = ("grew", "shrank", "appeared", "ended", "same")
+State = Literal["grew", "shrank", "appeared", "ended", "unknown", "same"]
+STATES: tuple[State, ...] = ("grew", "shrank", "appeared", "ended", "unknown", "same")
+Of = Literal["balance", "vm"]  # of moments
 
 
 @dataclass(slots=True)
 class Change:
-    """Of one process. Bytes; None: it was not there."""
+    """Of one process. Bytes; None: it was not there, as its state says, or nobody knows."""
 
     row: ProcessRow
     before: int | None
@@ -32,31 +33,45 @@ class Change:
     state: State
 
     @property
-    def change(self) -> int:
+    def change(self) -> int | None:
+        """None: nobody knows."""
+        if (self.before is None and self.state != "appeared") or (self.after is None and self.state != "ended"):
+            return None
         return (self.after or 0) - (self.before or 0)
 
 
-def compare(moment: Moment, *, at: Span, other: Span | None = None, limit: int = 1000) -> dict[str, object]:
-    """Moments: each process's balance at the beginning of their seconds. Windows: what each requested in them.
+def compare(
+    moment: Moment, *, at: Span, other: Span | None = None, of: Of | None = None, limit: int = 1000
+) -> dict[str, object]:
+    """Moments: each process's balance, or vm, at the beginning of their seconds. Windows: what each requested in them.
 
     Without `with`, a moment is compared with now, and a window with the one that follows it and is as long.
     """
     first, second = _order(at, other or _default(moment, at))
+    shown_of: Literal["balance", "vm", "requested"] = of or "balance"
     if first[1] is None or second[1] is None:
-        changes = list(_moments(moment, first[0], second[0]))
-        of = "balance"
+        changes = list((_held if of == "vm" else _moments)(moment, first[0], second[0]))
         spans: list[Span] = [(first[0], None), (second[0], None)]
+    elif of is not None:
+        raise Problem(
+            400,
+            "windows are compared by what was requested in them",
+            parameter="of",
+            value=of,
+            allowed="none of it with windows; balance or vm with moments",
+        )
     else:
         one, two = whole_seconds(first[0], first[1]), whole_seconds(second[0], second[1])
         changes = list(_windows(moment, one, two))
-        of, spans = "requested", [one, two]
+        shown_of, spans = "requested", [one, two]
     states = Counter(change.state for change in changes)
     moved = sorted((change for change in changes if change.state != "same"), key=_most_first)
     shown = moved[:limit]
-    before, after = (sum(getattr(change, side) or 0 for change in changes) for side in ("before", "after"))
+    known = [change for change in changes if change.change is not None]
+    before, after = (sum(getattr(change, side) or 0 for change in known) for side in ("before", "after"))
     exactness = moment.exactness
     return {
-        "of": of,
+        "of": shown_of,
         "at": {"from_us": spans[0][0], "to_us": spans[0][1]},
         "with": {"from_us": spans[1][0], "to_us": spans[1][1]},
         "totals": {"before": exact(before), "after": exact(after), "change": exact(after - before)},
@@ -67,10 +82,11 @@ def compare(moment: Moment, *, at: Span, other: Span | None = None, limit: int =
             "pid": [change.row.pid for change in shown],
             "process_name": [display(change.row.name) for change in shown],
             "state": [change.state for change in shown],
-            "before": [None if change.before is None else exact(change.before) for change in shown],
-            "after": [None if change.after is None else exact(change.after) for change in shown],
-            "change": exact_all(change.change for change in shown),
-            "exact": [exactness.of(change.row) for change in shown],
+            "before": [exact_or_null(change.before) for change in shown],
+            "after": [exact_or_null(change.after) for change in shown],
+            "change": [exact_or_null(change.change) for change in shown],
+            # The kernel's own count is no sum that calls could be missing from.
+            "exact": [of == "vm" or exactness.of(change.row) for change in shown],
             "first_us": [change.row.first_us for change in shown],
             "ended_us": [change.row.ended_us for change in shown],
         },
@@ -78,7 +94,7 @@ def compare(moment: Moment, *, at: Span, other: Span | None = None, limit: int =
 
 
 def _most_first(change: Change) -> tuple[int, int]:
-    return -abs(change.change), change.row.id
+    return -abs(change.change or 0), change.row.id
 
 
 def _default(moment: Moment, at: Span) -> Span:
@@ -123,6 +139,24 @@ def _moments(moment: Moment, at_us: int, with_us: int) -> Iterator[Change]:
         after = row.balance - since_with.get(row.id, 0) if _lived(row, with_us) else None
         if before is not None or after is not None:
             yield Change(row, before, after, _state(before, after))
+
+
+def _held(moment: Moment, at_us: int, with_us: int) -> Iterator[Change]:
+    """The kernel's own count at each process's latest call before, as far as that is known."""
+    first, second = (moment.reader.held_at(us) for us in (at_us, with_us))
+    for row in moment.processes:
+        was_there, is_there = row.id in first, row.id in second
+        if was_there or is_there:
+            before, after = first.get(row.id), second.get(row.id)
+            yield Change(row, before, after, _state_held(before, after, was_there=was_there, is_there=is_there))
+
+
+def _state_held(before: int | None, after: int | None, *, was_there: bool, is_there: bool) -> State:
+    if not was_there:
+        return "appeared"
+    if not is_there:
+        return "ended"
+    return "unknown" if before is None or after is None else _state(before, after)
 
 
 def _balances(rows: Iterable[ProcessRow]) -> dict[int, int]:

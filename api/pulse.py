@@ -46,6 +46,7 @@ class StoreFacts:
     failed: int | None = None  # calls; None: no tap has said
     exact: bool = True  # the totals: no loss has touched them
     account: Account = NO_ACCOUNT
+    gaps: int = 0  # losses of unknown size
 
 
 def _facts(moment: Moment, before: StoreFacts) -> StoreFacts:
@@ -58,6 +59,7 @@ def _facts(moment: Moment, before: StoreFacts) -> StoreFacts:
         failed=failed,
         exact=moment.exactness.everywhere,
         account=moment.account,
+        gaps=sum(not loss.events for loss in moment.losses),
     )
 
 
@@ -149,7 +151,7 @@ class Pulse:
                 },
                 "spool": _spool_object(status.spool),
                 "retention": _retention_object(status.retention),
-                "account": _account_object(facts.account),
+                "account": _account_object(facts.account, facts.gaps),
                 "pipeline": _pipeline_object(status.pipeline),
                 "totals": totals_object(facts.totals, facts.failed, facts.exact),
                 "rates": self._rates(),
@@ -250,7 +252,7 @@ def _tap_object(tap: TapStatus) -> dict[str, object]:
     }
 
 
-def _account_object(account: Account) -> dict[str, object]:
+def _account_object(account: Account, gaps: int) -> dict[str, object]:
     return {
         "lines": account.lines,
         "emitted": account.emitted,
@@ -258,6 +260,7 @@ def _account_object(account: Account) -> dict[str, object]:
         "rejected": account.rejected,
         "notices": account.notices,
         "lost": account.lost,
+        "gaps": gaps,
     }
 
 

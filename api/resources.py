@@ -129,6 +129,7 @@ RESOURCES: tuple[Resource, ...] = (
         {
             "at": p.span("a moment, or a window as FROM-TO; microseconds since the epoch"),
             "with": p.span("the later one, of the same sort; by default now, or the window that follows"),
+            "of": p.one_of(("balance", "vm"), "what moments are compared by; balance by default"),
             "limit": p.integer(1, 100_000, "rows at most; 1000 by default"),
         },
         required=frozenset({"at"}),

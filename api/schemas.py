@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from memtap.api.exactness import LOSSES_READ
 from memtap.native import CALLS, KINDS
 
 if TYPE_CHECKING:
@@ -296,21 +297,36 @@ COMPONENTS: dict[str, Schema] = {
         other=of("what is not in columns", value=count("bytes"), share=_SHARE, groups=count(), processes=count()),
     ),
     "Compared": of(
-        of=one_of(("balance", "requested"), "what before and after are: of moments the balance, of windows requested"),
+        of=one_of(
+            ("balance", "vm", "requested"),
+            "what before and after are: of moments the balance or, as the kernel counts it, vm; of windows requested",
+        ),
         at=ref("Window"),
         **{"with": ref("Window")},
-        totals=of(before=integer("bytes"), after=integer("bytes"), change=integer("bytes")),
-        states=of(grew=count(), shrank=count(), appeared=count(), ended=count(), same=count()),
+        totals=of(
+            "of the processes whose change is known",
+            before=integer("bytes"),
+            after=integer("bytes"),
+            change=integer("bytes"),
+        ),
+        states=of(
+            grew=count(),
+            shrank=count(),
+            appeared=count(),
+            ended=count(),
+            unknown=count("there at both moments, and at one of them nobody knows how much it held"),
+            same=count(),
+        ),
         count=count("rows in columns"),
         columns=columns(
             "most change first; what stayed the same is left out",
             id=count(),
             pid=count(),
             process_name=_NAME,
-            state=one_of(("grew", "shrank", "appeared", "ended")),
-            before=or_null(integer("bytes; null: was not there")),
-            after=or_null(integer("bytes; null: is not there any more")),
-            change=integer("bytes"),
+            state=one_of(("grew", "shrank", "appeared", "ended", "unknown")),
+            before=or_null(integer("bytes; null: appeared since, or else nobody knows")),
+            after=or_null(integer("bytes; null: has ended, or else nobody knows")),
+            change=or_null(integer("bytes; null: nobody knows")),
             exact=_EXACT,
             first_us=count(_TIME),
             ended_us=or_null(count(_TIME)),
@@ -376,6 +392,7 @@ COMPONENTS: dict[str, Schema] = {
             rejected=count(),
             notices=count(),
             lost=mapping(count(), "by cause"),
+            gaps=count(f"losses of which nobody knows how many events they are, of the newest {LOSSES_READ:,} losses"),
         ),
         pipeline=of(
             "since this memtap started",

@@ -22,7 +22,8 @@ const VALUES = {
   ended: oneOf("false", "true", "all"), // false: running ones, true: ended ones
   columns: like(/^[a-z_,]{0,300}$/), // of the table of processes; "": the usual ones
   order: like(WORD, "-change"), // of what is compared
-  change: oneOf("", "grew", "shrank", "appeared", "ended"), // what is shown of it
+  change: oneOf("", "grew", "shrank", "appeared", "ended", "unknown"), // what is shown of it
+  held: oneOf("balance", "vm"), // by what they are compared
   shares: oneOf("process", "name", "user", "cgroup"), // slices of the pie
   of: oneOf("requested", "released", "vm", "resident"), // what they are shares of
   shape: oneOf("pie", "treemap"),

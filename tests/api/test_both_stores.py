@@ -65,6 +65,7 @@ def test_what_format_2_says_is_the_same_over_both(wide_over_mariadb: Site, wide_
         ("/api/v1/shares", {"by": "user"}),
         ("/api/v1/shares", {"by": "cgroup", "of": "vm"}),
         ("/api/v1/processes/1/kinds", {}),
+        ("/api/v1/compare", {"at": middle, "of": "vm"}),
         ("/api/v1/totals", {}),
         ("/api/v1/totals", {"from_us": middle}),
     ]:

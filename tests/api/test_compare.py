@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from counted import by_pid
+from counted import FIRST_US, WideCall, by_pid
+
+from memtap.stores.contract import Loss
 
 SECOND_US = 1_000_000
 
@@ -60,7 +63,7 @@ def test_what_appeared_and_what_ended(fresh, serve, event, events):
     fresh.writer.end(2, 4, at_us=at[6])
     found = serve(fresh.reader()).get("/api/v1/compare", at=at[2], **{"with": at[8]})
     assert rows(found) == {3: ("appeared", None, 70, 70), 2: ("ended", 50, None, -50)}
-    assert found["states"] == {"grew": 0, "shrank": 0, "appeared": 1, "ended": 1, "same": 1}
+    assert found["states"] == {"grew": 0, "shrank": 0, "appeared": 1, "ended": 1, "unknown": 0, "same": 1}
     assert found["totals"] == {"before": 150, "after": 170, "change": 20}
 
 
@@ -82,6 +85,42 @@ def test_without_with_a_window_is_compared_with_the_next_as_long(site, events):
     assert answer["with"] == {"from_us": middle, "to_us": end}
 
 
+def test_by_vm_two_moments_show_what_the_kernel_counted_at_each(fresh_wide):
+    at = [FIRST_US // SECOND_US * SECOND_US + second * SECOND_US for second in range(10)]
+    stays, ends, appears = (WideCall(pid, start_us=pid * 10_000, time_us=at[0]) for pid in (1, 2, 3))
+    calls = [
+        replace(stays, vm=100 << 20),
+        replace(ends, time_us=at[0] + 1, vm=50 << 20),
+        replace(stays, time_us=at[1], vm=300 << 20),  # the latest before the first moment
+        replace(stays, time_us=at[4], vm=200 << 20, call="exec", length=0),  # no balance knows of it
+        replace(appears, time_us=at[5], vm=70 << 20),
+        replace(ends, time_us=at[6], call="exit", length=0, vm=0),
+        replace(stays, time_us=at[9], vm=1 << 20),  # later than both
+    ]
+    answer = fresh_wide(calls, Loss(at[3], "tap", 7, "lost")).get(
+        "/api/v1/compare", at=at[2], of="vm", **{"with": at[8]}
+    )
+    assert answer["of"] == "vm"
+    assert rows(answer) == {
+        1: ("shrank", 300 << 20, 200 << 20, -100 << 20),
+        2: ("ended", 50 << 20, None, -50 << 20),
+        3: ("appeared", None, 70 << 20, 70 << 20),
+    }
+    assert answer["totals"] == {"before": 350 << 20, "after": 270 << 20, "change": -80 << 20}
+    assert all(answer["columns"]["exact"])  # no sum that a loss could touch
+
+
+def test_vm_that_no_tap_has_said_is_unknown_and_not_nought(site, events):
+    at, then = whole(events[900].time_us), whole(events[1800].time_us)
+    answer = site.get("/api/v1/compare", at=at, of="vm", **{"with": then})
+    before, after = (by_pid([e for e in events if e.time_us < moment]) for moment in (at, then))
+    assert rows(answer) == {
+        pid: ("unknown" if pid in before else "appeared", None, None, None) for pid in before.keys() | after.keys()
+    }
+    assert answer["states"]["unknown"] == len(before)
+    assert answer["totals"] == {"before": 0, "after": 0, "change": 0}
+
+
 @pytest.mark.parametrize(
     ("query", "parameter", "what"),
     [
@@ -93,6 +132,8 @@ def test_without_with_a_window_is_compared_with_the_next_as_long(site, events):
         ({"at": "5", "with": "6-7"}, "with", "a moment cannot be compared with a window"),
         ({"at": "6-7", "with": "5"}, "with", "a moment cannot be compared with a window"),
         ({"at": "6", "with": "5"}, "with", "`with` is before `at`"),
+        ({"at": "5", "of": "resident"}, "of", "value not allowed"),
+        ({"at": "5-6", "of": "vm"}, "of", "windows are compared by what was requested in them"),
     ],
 )
 def test_what_cannot_be_compared_is_said(site, query, parameter, what):

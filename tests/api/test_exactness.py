@@ -60,6 +60,13 @@ def exact(site: Any) -> dict[int, bool]:
 LIVES = lives((0, 10), (0, None), (20, 30), (40, None))
 
 
+def test_gaps_of_unknown_size_are_counted_beside_what_is_known_to_be_lost(fresh_wide):
+    """The identity cannot hold them: they are told apart from it."""
+    account = fresh_wide(LIVES, gap(5, 6), lost_at(7, events=12), gap(8, 9)).get("/api/v1/status")["account"]
+    assert (account["gaps"], account["lost"]) == (2, {"tap": 12})
+    assert account["emitted"] == account["stored"] + account["rejected"] + 12
+
+
 @pytest.mark.parametrize(
     ("loss", "touched"),
     [

@@ -18,6 +18,7 @@ from .product import Product, ingest, started
 from .wide_trace import ERRNOS, WideCount, wide_count, wide_trace
 
 MB = 2**20
+NONE = "\N{EN DASH}"
 ROUNDED = 0.005001  # two decimals are shown
 LINES = 8_000  # of the recording
 LIFE = {"fork": "process begins", "exec": "new program", "exit": "process ends", "proc": "seen in /proc"}
@@ -222,3 +223,39 @@ def expected(event: Event) -> Shown:
         ERRNOS[event.errno] if event.errno else "" if life else "granted",
         event.vm,
     )
+
+
+def test_two_moments_are_compared_by_what_the_kernel_counted(
+    served_wide: Product, open_dashboard: Open, wide: WideCount
+) -> None:
+    seconds = {event.time_us // 1_000_000 for event in wide.events}
+    window = (min(seconds) + 1, max(seconds) + 1)
+    dashboard = open_dashboard(served_wide, query=f"mode=compare&from={window[0]}&to={window[1]}")
+    table = dashboard.grid("memtap-compare")
+    table.rows.first.wait_for()
+    dashboard.page.locator("memtap-compare").get_by_role("button", name="VM", exact=True).click()
+    expect(dashboard.page).to_have_url(re.compile("held=vm"))
+    before, after = (vm_at(wide, second * 1_000_000) for second in window)
+    expected = {}
+    for pid in before.keys() | after.keys():
+        was, now = before.get(pid), after.get(pid)
+        state = "appeared" if was is None else "ended" if now is None else "grew" if now > was else "shrank"
+        if was != now:
+            expected[pid] = (state, was, now, (now or 0) - (was or 0))
+    expect(table.element).to_have_attribute("aria-rowcount", str(len(expected) + 1))
+    shown = {}
+    for row in table.everything():
+        held = [None if row[key] == NONE else whole(row[f"{key} title"]) for key in ("before", "after", "change")]
+        shown[int(row["pid"])] = (row["state"].split()[1], *held)
+    assert shown == expected
+    assert {state for state, *_ in expected.values()} >= {"grew", "appeared", "ended"}
+
+
+def vm_at(wide: WideCount, moment_us: int) -> dict[int, int]:
+    """By pid, as of its latest call before, of those that had not ended before."""
+    vm: dict[int, tuple[int, int]] = {}
+    for event in wide.events:
+        if event.time_us < moment_us and event.time_us >= vm.get(event.pid, (0, 0))[0]:
+            vm[event.pid] = event.time_us, event.vm
+    ended = {event.pid for event in wide.events if event.call == "exit" and event.time_us < moment_us}
+    return {pid: held for pid, (_, held) in vm.items() if pid not in ended}

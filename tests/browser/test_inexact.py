@@ -35,6 +35,7 @@ CALLS = [
     replace(STAYS, time_us=FIRST_US + 3 * MINUTE_US),
 ]
 LOSS = Loss(FIRST_US + 2 * MINUTE_US, "tap", 7, "the tap says it lost them")
+GAP = Loss(FIRST_US + 2 * MINUTE_US, "tap", 0, "the tap was away")  # how many events, nobody knows
 RECONCILED = Reconciliation(FIRST_US + 4 * MINUTE_US, processes=215, new=1, differing=2, difference=-(3 << 20))
 
 
@@ -42,7 +43,7 @@ RECONCILED = Reconciliation(FIRST_US + 4 * MINUTE_US, processes=215, new=1, diff
 def with_loss(tmp_path: Path, open_dashboard: Open) -> Iterator[Dashboard]:
     """One process that ended before calls were lost, and one that lived on."""
     with (
-        stored_wide_at(f"duckdb://{tmp_path / 'lost.duckdb'}", CALLS, (LOSS,)) as reader,
+        stored_wide_at(f"duckdb://{tmp_path / 'lost.duckdb'}", CALLS, (LOSS, GAP)) as reader,
         serving() as serve,
     ):
         site = serve(reader, status=lambda: Status(reconciliation=RECONCILED))
@@ -108,6 +109,16 @@ PIXELS_OF = """(canvas, colour) => {
   }
   return found;
 }"""
+
+
+def test_a_gap_is_told_beside_what_is_known_to_be_lost(with_loss: Dashboard) -> None:
+    chip = with_loss.page.locator("memtap-header .chip", has_text="Losses")
+    expect(chip.locator(".value")).to_have_text("7 lost + 1 gap")
+    losses = with_loss.figure("losses")
+    expect(losses.locator(".number")).to_have_text("≥7")
+    expect(losses.locator(".note")).to_have_text("1 gap of unknown size")
+    losses.get_by_role("button").click()
+    expect(with_loss.page.locator("memtap-losses .gaps")).to_have_text("1 gap of unknown size")
 
 
 def test_the_dialog_of_losses_says_how_proc_compared(with_loss: Dashboard) -> None:

@@ -13,8 +13,9 @@ import { view } from "../../lib/view.js";
 import { WINDOW_KEYS, chosenWindow, onWindowData } from "../../lib/window.js";
 import { placeCard } from "../process/card.js";
 
-const STATES = ["grew", "shrank", "appeared", "ended"];
-const SIGNS = { grew: "▲", shrank: "▼", appeared: "+", ended: "×" };
+const STATES = ["grew", "shrank", "appeared", "ended", "unknown"];
+const SIGNS = { grew: "▲", shrank: "▼", appeared: "+", ended: "×", unknown: "?" };
+const ABSENT = { before: "appeared", after: "ended" }; // the state of a process that was not there
 
 export class Compare extends HTMLElement {
   columns = null; // the API's
@@ -25,9 +26,11 @@ export class Compare extends HTMLElement {
     this.#build();
     feed.addEventListener("format", () => this.#update());
     onWindowData(() => this.comparison.refresh());
-    view.on([...WINDOW_KEYS, "minutes"], () => this.comparison.reset());
+    view.on([...WINDOW_KEYS, "minutes", "held"], () => this.comparison.reset());
     view.on(["mode"], () => this.comparison.refresh());
-    view.on(["lang", "mode", "order", "change", "find", "process", ...WINDOW_KEYS], () => this.#update());
+    view.on(["lang", "mode", "order", "change", "held", "find", "process", ...WINDOW_KEYS], () =>
+      this.#update(),
+    );
     this.#update();
   }
 
@@ -44,8 +47,8 @@ export class Compare extends HTMLElement {
   #request() {
     if (!feed.status || view.get("mode") !== "compare") return null;
     const [at, other] = this.#moments().map((second) => second * 1e6);
-    const about = [...WINDOW_KEYS, "minutes"].map((key) => view.get(key)).join();
-    return ["api/v1/compare", { at, with: other, limit: 10_000 }, `compare ${about}`];
+    const about = [...WINDOW_KEYS, "minutes", "held"].map((key) => view.get(key)).join();
+    return ["api/v1/compare", { at, with: other, of: view.get("held"), limit: 10_000 }, `compare ${about}`];
   }
 
   #build() {
@@ -57,6 +60,16 @@ export class Compare extends HTMLElement {
         on: { click: () => view.set({ change: view.get("change") === state ? "" : state }) },
       }),
     );
+    this.held = ["balance", "vm"].map((held) =>
+      el("button", {
+        type: "button",
+        "data-held": held,
+        say: `compare.held-${held}`,
+        sayTitle: `compare.held-${held}-title`,
+        on: { click: () => view.set({ held }) },
+      }),
+    );
+    this.choice = el("div", { class: "segments", role: "group", sayLabel: "compare.held" }, ...this.held);
     const keep = el("button", {
       type: "button",
       text: "CSV",
@@ -80,6 +93,7 @@ export class Compare extends HTMLElement {
           { class: "panel-head" },
           el("h2", { id: "compare-heading", say: "compare.heading" }),
           modes(),
+          this.choice,
           this.moments,
           el(
             "div",
@@ -110,12 +124,8 @@ export class Compare extends HTMLElement {
     const of = (key) => (at) => this.columns[key][at];
     const bytes = (key) => (cell, at) => {
       const value = of(key)(at);
-      text(
-        cell,
-        value === null ? "–" : megabytes(value),
-        value === null ? t(`compare.no-${key}`) : exactBytes(value),
-      );
-      if (value !== null && !this.columns.exact[at]) mark(cell);
+      if (value === null && of("state")(at) === ABSENT[key]) return text(cell, "–", t(`compare.no-${key}`));
+      showBytes(cell, value, megabytes, this.columns.exact[at]);
     };
     const column = (key, width, show, more = {}) => ({
       key,
@@ -143,17 +153,21 @@ export class Compare extends HTMLElement {
 
   #showChange(cell, at) {
     const value = this.columns.change[at];
-    const shown = `${Number(value) > 0 ? "+" : ""}${megabytes(value)}`;
-    text(cell, shown, exactBytes(value));
+    const signed = (bytes) => `${Number(bytes) > 0 ? "+" : ""}${megabytes(bytes)}`;
+    showBytes(cell, value, signed, this.columns.exact[at]);
     cell.style.setProperty("--part", String(this.most ? Math.abs(Number(value)) / this.most : 0));
     cell.dataset.sign = Number(value) < 0 ? "less" : "more";
-    if (!this.columns.exact[at]) mark(cell);
   }
 
   #update() {
     this.hidden = view.get("mode") !== "compare";
     this.classList.toggle("wide", feed.knowsResults);
     if (this.hidden) return;
+    // What never said vm cannot be compared by it.
+    this.choice.hidden = !feed.knowsResults && view.get("held") === "balance";
+    for (const button of this.held) {
+      button.setAttribute("aria-pressed", button.dataset.held === view.get("held"));
+    }
     placeCard(this.firstChild, this.foot);
     const { value, error } = this.comparison;
     const [, descending, key] = /^(-?)(.*)$/.exec(view.get("order"));
@@ -175,7 +189,9 @@ export class Compare extends HTMLElement {
     const size = (bytes) => sized(bytes).join("\u00a0");
     const { before, after, change } = value.totals;
     const signed = `${Number(change) > 0 ? "+" : ""}${size(change)}`;
-    setText(this.sum, t("compare.sum", { before: size(before), after: size(after), change: signed }));
+    const sum = t("compare.sum", { before: size(before), after: size(after), change: signed });
+    const without = this.columns.change.filter((known) => known === null).length;
+    setText(this.sum, without ? t("compare.sum-without", { sum, count: count(without) }) : sum);
   }
 
   #momentsText() {
@@ -191,6 +207,7 @@ export class Compare extends HTMLElement {
         `${SIGNS[state]} ${t(`compare.state-${state}`)} ${states ? count(states[state]) : ""}`.trim(),
       );
       button.setAttribute("aria-pressed", view.get("change") === state);
+      button.hidden = state === "unknown" && !states?.unknown && view.get("change") !== state;
     }
   }
 
@@ -201,6 +218,12 @@ export class Compare extends HTMLElement {
     const rows = this.rows.map((at) => keys.map((key) => this.columns[key][at]));
     download(fileName("compare"), csv(head, rows));
   }
+}
+
+function showBytes(cell, value, tell, exact) {
+  if (value === null) return text(cell, "?", t("compare.not-known"));
+  text(cell, tell(value), exactBytes(value));
+  if (!exact) mark(cell);
 }
 
 function showState(cell, state) {

@@ -5,6 +5,7 @@ import { feed } from "../../lib/feed.js";
 import { count, exactBytes, fullTime, moment, rate, sized } from "../../lib/format.js";
 import { sum } from "../../lib/inexact.js";
 import { t } from "../../lib/language.js";
+import { missing } from "../../lib/losses.js";
 import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
 
@@ -70,14 +71,15 @@ export class Figures extends HTMLElement {
       totals.first_us ? t("figures.since", { time: moment(totals.first_us) }) : t("figures.none"),
     );
     this.#tellFailed(totals);
-    const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
-    const unknown = !lost && !totals.exact; // a gap: how many it lost, nobody knows
+    const { lost, gaps, level } = missing(account);
     losses.show(
-      unknown ? "?" : count(lost),
+      gaps ? (lost ? `≥${count(lost)}` : "?") : count(lost),
       "",
-      t("figures.rejected", { rejected: count(account.rejected), emitted: count(account.emitted) }),
+      gaps
+        ? t(gaps === 1 ? "lost.gap-of" : "lost.gaps-of", { count: count(gaps) })
+        : t("figures.rejected", { rejected: count(account.rejected), emitted: count(account.emitted) }),
     );
-    losses.element.dataset.level = lost ? "bad" : unknown || account.rejected ? "warn" : "good";
+    losses.element.dataset.level = level === "good" && account.rejected ? "warn" : level;
   }
 }
 

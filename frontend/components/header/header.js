@@ -4,6 +4,7 @@ import { el, say, setText, svg } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
 import { count, exactBytes, moment, sized } from "../../lib/format.js";
 import { language, t } from "../../lib/language.js";
+import { missing } from "../../lib/losses.js";
 import { onTheme, theme } from "../../lib/theme.js";
 import { view } from "../../lib/view.js";
 
@@ -89,14 +90,8 @@ export class Header extends HTMLElement {
       t(store.state === "ok" ? "store.ok" : "store.away"),
       storeTitle(status),
     );
-    const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
-    // a gap loses nobody knows how many: the sums say that something is missing
-    const unknown = !lost && !status.totals.exact;
-    this.losses.show(
-      lost ? "bad" : unknown ? "warn" : "good",
-      t(unknown ? "header.lost-unknown" : "header.lost-events", { count: count(lost) }),
-      t("header.losses-title"),
-    );
+    const { level, text } = missing(account);
+    this.losses.show(level, text, t("header.losses-title"));
   }
 
   /** How much of the machine's memory is in use; how much there is, where no more is known. */

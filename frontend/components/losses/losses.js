@@ -4,6 +4,7 @@ import { el, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
 import { count, fullTime, moment, sized } from "../../lib/format.js";
 import { t } from "../../lib/language.js";
+import { missing } from "../../lib/losses.js";
 import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
 
@@ -12,6 +13,7 @@ export class Losses extends HTMLElement {
     this.losses = new Resource(() => ["api/v1/losses", {}]);
     this.losses.addEventListener("change", () => this.#update());
     this.identity = el("p", { class: "identity" });
+    this.gaps = el("p", { class: "gaps" });
     this.reconciled = el("p", { class: "reconciled" });
     this.largest = el("ul", { class: "differences" });
     this.table = el("tbody");
@@ -34,6 +36,7 @@ export class Losses extends HTMLElement {
       { "aria-labelledby": "losses-heading" },
       el("div", { class: "dialog-head" }, el("h2", { id: "losses-heading", say: "losses.heading" }), close),
       this.identity,
+      this.gaps,
       this.reconciled,
       this.largest,
       el("h3", { say: "losses.lost" }),
@@ -62,7 +65,9 @@ export class Losses extends HTMLElement {
     this.reconciled.hidden = !reconciliation;
     if (reconciliation) setText(this.reconciled, agreement(reconciliation));
     this.largest.replaceChildren(...(reconciliation?.largest ?? []).map(difference));
-    const lost = Object.values(account.lost).reduce((sum, events) => sum + Number(events), 0);
+    const { lost, gaps } = missing(account);
+    this.gaps.hidden = !gaps;
+    setText(this.gaps, t(gaps === 1 ? "lost.gap-of" : "lost.gaps-of", { count: count(gaps) }));
     const numbers = { emitted: account.emitted, stored: account.stored, rejected: account.rejected, lost };
     setText(
       this.identity,
