@@ -23,6 +23,7 @@ from benchmarks.race import Comparison, Contender, Measurement, compare, race
 from benchmarks.rsyslog import Rsyslog, missing
 from benchmarks.tally import Wrong
 from benchmarks.traces import Trace
+from memtap.commands.loading import CONNECTIONS
 from tests.mariadb import Server
 
 STATEMENT_BYTES = 8 << 20  # of executemany: half of what the server takes in a packet; its own 64 KiB is slower
@@ -47,7 +48,7 @@ class MariaDB:
         self.trace = trace
         self.folder = folder
         self.ingests = Ingest(trace, folder)
-        self.connections = 1
+        self.connections = CONNECTIONS  # over which memtap loads; its others wait, or keep house
         self._expected = trace.ledger.by_pid()
         self._files: list[tuple[Path, tuple[str, ...], int]] = []
         self._pids: list[int] = []
@@ -82,14 +83,12 @@ class MariaDB:
 
     def run_memtap(self) -> float:
         self.fresh()
-        self.server.execute("FLUSH STATUS")
         seconds = self.ingests.into(self.server.url("bench"))
-        self.connections = max(1, int(self.server.execute("SHOW STATUS LIKE 'Max_used_connections'")[0][1]))
         check_events(self.server, "bench", "processes", self._expected, "memtap ingest into MariaDB")
         return seconds
 
     def run_load_data(self) -> float:
-        """As many connections as memtap was seen to use; each batch a transaction."""
+        """Over as many connections as memtap loads; each batch a transaction."""
         self.fresh()
         seconds = self._on_connections([partial(_load, *file) for file in self._files], local_infile=2)
         self.check("LOAD DATA of ready-made files")

@@ -184,6 +184,7 @@ class Loader(Thread):
             self._number += 1
             self._ordinal += rows
             self._rows += rows
+            self._send_ahead()
             self._changed.notify_all()
 
     def _drop_batch(self, draft: Draft) -> None:
@@ -250,6 +251,7 @@ class Loader(Thread):
                 if self._abandoned or (self._finishing and not (self._queue or (spool and spool.in_use))):
                     return None
                 item = self._queue[0][0] if self._queue else None
+                self._send_ahead()
             if spool and spool.in_use:
                 if found := spool.peek():
                     return partial(self._store_spooled, spool, found)
@@ -260,6 +262,11 @@ class Loader(Thread):
                         self._changed.wait(0.05)
             if item:
                 return partial(self._store, item)
+
+    def _send_ahead(self) -> None:
+        """While batches wait, the store may get to know them."""
+        for item, _ in self._queue:
+            self._delivery.ahead(item)
 
     def _store(self, item: SealedBatch | Ended) -> None:
         begun = time.monotonic()

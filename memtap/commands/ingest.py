@@ -52,6 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "(default: unknown, and a trace's processes are its own)",
     )
     loading.add_arguments(parser)
+    loading.add_connections(parser)
     keeping.add_arguments(parser, events=keeping.ALL, size=keeping.ALL, rollups=keeping.ALL)
     parser.add_argument("--json", action="store_true", help="print one JSON object when done")
     parser.set_defaults(run=run)
@@ -106,7 +107,10 @@ class Outcome:
 
 
 def run(args: argparse.Namespace) -> int:
-    with closing(open_source(args.file)) as source, closing(open_store(store_url(args.store), load=args.load)) as store:
+    with (
+        closing(open_source(args.file)) as source,
+        closing(open_store(store_url(args.store), load=args.load, connections=args.connections)) as store,
+    ):
         if args.file == "-" and sys.stdin.isatty():
             print("memtap: reading lines from the terminal; end with Ctrl-D", file=sys.stderr)
         header = source.header()  # may wait for the first line, and nothing is begun: Ctrl-C ends it as any program
@@ -116,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
             housekeeper.start()
             try:
                 with closing(store.writer()) as writer:
-                    outcome, error = ingest(source, header, writer, stop, args.boot)
+                    outcome, error = ingest(source, header, writer, stop, args.boot, args.connections)
             finally:
                 housekeeper.stop(STEP_MOST_S)  # before the store is closed under its step
             if retention:
@@ -140,13 +144,19 @@ def _finish(housekeeper: Housekeeper) -> None:
 
 
 def ingest(
-    source: FileSource | PipeSource, header: Header | None, writer: Writer, stop: Stop, boot: str | None
+    source: FileSource | PipeSource,
+    header: Header | None,
+    writer: Writer,
+    stop: Stop,
+    boot: str | None,
+    connections: int = 1,
 ) -> tuple[Outcome, MemtapError | None]:
-    """Everything from where the source was left. The error says why it ended before the source did."""
+    """Everything from where the source was left, with a batch for each of the store's connections. The error says why
+    it ended before the source did."""
     begun = time.perf_counter()
     name, cursor = _resume(source, writer, header, boot)
     parser = Parser(rows=FILE_ROWS, header=header.line if header and cursor.offset else b"")
-    loader = Loader(writer, cursor, most_rows=2 * FILE_ROWS, drop=False, patience_s=PATIENCE_S)
+    loader = Loader(writer, cursor, most_rows=(connections + 1) * FILE_ROWS, drop=False, patience_s=PATIENCE_S)
     pump = Pump(parser, loader, flush_s=None if source.regular else (0.25, 1.0), base=cursor.offset)
     ring = Ring(RING_BYTES)
     drain = source.drain(ring, cursor.offset)

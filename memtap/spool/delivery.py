@@ -46,6 +46,11 @@ class Delivery:
     def at_own(self) -> bool:
         return self._at is self._own
 
+    def ahead(self, item: Item) -> None:
+        """An item of this memtap's stream that waits for its turn."""
+        if isinstance(item, SealedBatch):
+            self._writer.ahead(self._own.stream_no, item)
+
     def own(self, item: Item) -> None:
         """An item of this memtap's stream."""
         self._finish_leftover()

@@ -17,8 +17,9 @@ __all__ = ["LOADS", "default_url", "open_store", "reader_url", "store_url"]
 LOADS: tuple[Load, ...] = ("auto", "local", "insert")
 
 
-def open_store(url: str, *, load: Load = "auto", existing: bool = False) -> Store:
-    """Open the store that `url` names. `load`: how rows go into a server, see memtap.stores.mysql.session.
+def open_store(url: str, *, load: Load = "auto", connections: int = 1, existing: bool = False) -> Store:
+    """Open the store that `url` names. `load`: how rows go into a server, see memtap.stores.mysql.session;
+    `connections`: over how many a writer loads batches that wait, see memtap.stores.mysql.lanes.
     `existing`: for a command that only reads, which makes no DuckDB file where there is none.
 
     ``duckdb:///ABSOLUTE/PATH`` (``duckdb:///./RELATIVE`` too), one process at a time;
@@ -42,7 +43,7 @@ def open_store(url: str, *, load: Load = "auto", existing: bool = False) -> Stor
     if isinstance(address, MySQLAddress):
         from memtap.stores.mysql.store import MySQLStore
 
-        return MySQLStore(address, load)
+        return MySQLStore(address, load, connections)
     from memtap.stores.null import NullStore
 
     return NullStore()

@@ -237,6 +237,11 @@ class Writer(Protocol):
         """The newest stream whose name begins with `prefix`: to find where a file was left."""
         ...
 
+    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
+        """This very batch is to be written soon, after those that were named before it: a store may begin with what
+        nobody sees. Never waits, never raises; from any thread, if not for a batch that is being written already."""
+        ...
+
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         """Store a batch in one transaction: the batches row first, then events, processes, rollups,
         processes that ended, losses. True when it was stored now, False when it had been stored before (a repeat)."""

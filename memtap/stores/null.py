@@ -68,6 +68,9 @@ class NullWriter:
         del prefix
         return None
 
+    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
+        pass
+
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         del stream_no
         self._counts.update(

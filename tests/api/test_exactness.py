@@ -171,6 +171,9 @@ class Shut:
         self.opens = threading.Event()
         self.losses: list[Loss] = []
 
+    def ahead(self, _stream_no: int, batch: Any) -> None:
+        pass
+
     def write(self, _stream_no: int, batch: Any) -> bool:
         if not self.opens.is_set():
             raise StoreAway("connection refused")

@@ -24,6 +24,9 @@ class Kept:
         self.asked = threading.Event()
         self.batches: list[SealedBatch] = []
 
+    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
+        pass
+
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         self.asked.set()
         if self.error:

@@ -69,6 +69,9 @@ class KeepingWriter:
     def last_stream(self, prefix: str) -> None:
         return None
 
+    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
+        pass
+
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         self._check()
         kept = self._of(stream_no)

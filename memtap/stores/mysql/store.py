@@ -28,8 +28,9 @@ MIGRATION_S = 7 * 24 * 3600  # for one statement that rewrites a table
 class MySQLStore:
     """A database on a server. Nothing is connected before the first use."""
 
-    def __init__(self, address: MySQLAddress, load: Load = "auto") -> None:
+    def __init__(self, address: MySQLAddress, load: Load = "auto", connections: int = 1) -> None:
         self.url = address.url
+        self._connections = connections
         self._load: Load = load
         self._address = address
         self._gate = Gate()
@@ -53,7 +54,7 @@ class MySQLStore:
 
     def writer(self) -> MySQLWriter:
         self._require_schema()
-        return MySQLWriter(self._address, self._gate, self._load)
+        return MySQLWriter(self._address, self._gate, self._load, self._connections)
 
     def reader(self) -> MySQLReader:
         self._require_schema()

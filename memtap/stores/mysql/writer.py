@@ -15,6 +15,7 @@ from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DUPLICATE_KEY, code_of
 from memtap.stores.mysql.gate import Gate
+from memtap.stores.mysql.lanes import Ahead, Lanes
 from memtap.stores.mysql.session import Load, LoadMethod, Session
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 from memtap.stores.tiers import TIERS
@@ -26,14 +27,21 @@ Key = TypeVar("Key")
 
 
 class MySQLWriter:
-    """Writes batches by LOAD DATA, or by INSERT where the server refuses that. One thread's."""
+    """Writes batches by LOAD DATA, or by INSERT where the server refuses that. One thread's, but for `ahead`.
+    `connections`: over how many the calls of batches that wait are loaded, see memtap.stores.mysql.lanes."""
 
-    def __init__(self, address: MySQLAddress, gate: Gate, load: Load = "auto") -> None:
+    def __init__(self, address: MySQLAddress, gate: Gate, load: Load = "auto", connections: int = 1) -> None:
         self._address = address
         self._load: Load = load
         self._gate = gate
         self._session: Session | None = None
         self._streams: dict[int, OpenStream] = {}
+        self._next: tuple[int, int] | None = None  # stream and number of the batch that follows what was written last
+        self._lanes = (
+            Lanes(connections, gate, connect=self._connect, identify=self._identify, load=_load_ahead)
+            if connections > 1
+            else None
+        )
 
     @property
     def load_method(self) -> LoadMethod:
@@ -65,44 +73,62 @@ class MySQLWriter:
             found = session.rows(sql.LAST_STREAM, [len(start), start])
             return (found[0][1].decode(), _cursor(session, found[0][0])) if found else None
 
+    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
+        # The first batch goes alone: what the server allows is known then, and said once.
+        if self._lanes and (self._lanes.open or self._next == (stream_no, batch.number)):
+            self._lanes.send(stream_no, batch)
+
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         stream = self._stream(stream_no)
-        first_id = schema.event_id(stream_no, batch.first_ordinal)
-        schema.event_id(stream_no, batch.first_ordinal + len(batch.events))
-        try:
-            return self._write(stream_no, stream, batch, first_id)
-        except _IdsGone:
-            stream.ids = LocalIds()
-            return self._write(stream_no, stream, batch, first_id)
+        _check_ids(stream_no, batch)
+        self._next = None
+        if not self._write_ahead(stream, stream_no, batch):
+            try:
+                stored = self._write(stream, stream_no, batch)
+            except _IdsGone:
+                stream.ids = LocalIds()
+                stored = self._write(stream, stream_no, batch)
+        else:
+            stored = True
+        self._next = stream_no, batch.number + 1
+        return stored
 
-    def _write(self, stream_no: int, stream: OpenStream, batch: SealedBatch, first_id: int) -> bool:
-        events = batch.events
+    def _write(self, stream: OpenStream, stream_no: int, batch: SealedBatch) -> bool:
         with self._transaction() as session:
             if not _claim(session, stream_no, batch):
                 return False
-            ids = stream.ids.covering(
-                events,
-                lambda comms: _name_ids(session, comms),
-                lambda new: _process_ids(session, stream.host_id, new),
-            )
-            if len(events):
-                columns = ", ".join(f"`{name}`" for name in events.events_columns(ids.names))
-                text = events.events_text(ids.processes, ids.names, first_id)
-                session.load("events", columns, text, len(events))
-                for step, table in TIERS.items():
-                    rows = events.sums_text(ids.processes, step)
-                    session.run_values(*sql.add_to_rollup(table, events.wide), rows)
-                rows = events.process_sums_text(ids.processes, ids.names)
-                session.run_values(*sql.add_to_processes(events.wide), rows)
-            _end_exited(session, [(ids.processes[local], time_us) for local, time_us in events.ended])
-            _add_losses(session, stream_no, batch)
-            _add_to_account(session, stream_no, batch)
-            first_us, last_us, sane_us = events.times(schema.END_OF_TIME_US) or (None, None, 0)
-            counts = [batch.lines, len(events), batch.rejected, batch.notices]
-            if not session.run(sql.ADD_TO_STREAM, [*counts, first_us, first_us, last_us, last_us, sane_us, stream_no]):
-                raise _IdsGone
+            ids = _ids_of(session, stream, batch)
+            _load_calls(session, ids, stream_no, batch)
+            _add_sums(session, ids, stream_no, batch)
         stream.ids = ids  # only now: ids made in a transaction that failed do not exist
         return True
+
+    def _write_ahead(self, stream: OpenStream, stream_no: int, batch: SealedBatch) -> bool:
+        """False where the batch was not loaded ahead, or was and names a process that is gone."""
+        if not self._lanes or not (ahead := self._lanes.take(stream_no, batch)):
+            return False
+        assert ahead.session  # noqa: S101
+        try:
+            _add_sums(ahead.session, ahead.ids, stream_no, batch)
+            ahead.session.commit()
+        except _IdsGone:
+            self._lanes.drop()
+            stream.ids = LocalIds()
+            return False
+        except BaseException:
+            self._lanes.drop()
+            raise
+        self._lanes.give_back(ahead)
+        return True
+
+    def _identify(self, session: Session, ahead: Ahead) -> LocalIds:
+        """A process that has an id and no call yet is not seen by anybody."""
+        stream = self._streams[ahead.stream_no]
+        ids = _ids_of(session, stream, ahead.batch)
+        session.commit()
+        if not ahead.over:
+            stream.ids = ids
+        return ids
 
     def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
         if not pids:
@@ -116,6 +142,8 @@ class MySQLWriter:
                 session.run("UPDATE streams SET changes = changes + 1 WHERE stream_no = ?", [stream_no])
 
     def close(self) -> None:
+        if self._lanes:
+            self._lanes.close()
         if self._session:
             self._session.close()
             self._session = None
@@ -130,15 +158,21 @@ class MySQLWriter:
             self._streams[stream_no] = OpenStream(found[0][0])
         return self._streams[stream_no]
 
+    def _connect(self) -> Session:
+        # Once refused, LOAD DATA is not asked for again: said once is enough.
+        refused = self._load == "auto" and self.load_method == "insert"
+        session = Session(self._address, load="insert" if refused else self._load)
+        # What another writer has just committed must be seen: both take names from one table.
+        session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        return session
+
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
         """A transaction on a live connection, committed at the end of the block or not at all."""
         if self._session is None or self._session.lost:
-            # Once refused, LOAD DATA is not asked for again: said once is enough.
-            refused = self._load == "auto" and self._session is not None and self._session.load_method == "insert"
-            self._session = _connected(self._address, "insert" if refused else self._load)
+            self._session = self._connect()
         session = self._session
-        with self._gate.writing():
+        with self._gate.writing(again=self._lanes is not None and self._lanes.open):
             try:
                 yield session
                 session.commit()
@@ -150,15 +184,52 @@ class MySQLWriter:
                 raise
 
 
-def _connected(address: MySQLAddress, load: Load) -> Session:
-    session = Session(address, load=load)
-    # What another writer has just committed must be seen: both take names from one table.
-    session.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    return session
-
-
 class _IdsGone(Exception):
     """A process that this writer knew has been dropped since: its rows went nowhere, and the transaction with them."""
+
+
+def _check_ids(stream_no: int, batch: SealedBatch) -> int:
+    """The id of the batch's first call. Raises StoreError where the stream has had all that there are."""
+    schema.event_id(stream_no, batch.first_ordinal + len(batch.events))
+    return schema.event_id(stream_no, batch.first_ordinal)
+
+
+def _ids_of(session: Session, stream: OpenStream, batch: SealedBatch) -> LocalIds:
+    return stream.ids.covering(
+        batch.events,
+        lambda comms: _name_ids(session, comms),
+        lambda new: _process_ids(session, stream.host_id, new),
+    )
+
+
+def _load_ahead(session: Session, ahead: Ahead) -> bool:
+    if not _claim(session, ahead.stream_no, ahead.batch):
+        return False
+    _load_calls(session, ahead.ids, ahead.stream_no, ahead.batch)
+    return True
+
+
+def _load_calls(session: Session, ids: LocalIds, stream_no: int, batch: SealedBatch) -> None:
+    events = batch.events
+    if len(events):
+        text = events.events_text(ids.processes, ids.names, _check_ids(stream_no, batch))
+        session.load("events", ", ".join(f"`{name}`" for name in events.events_columns(ids.names)), text, len(events))
+
+
+def _add_sums(session: Session, ids: LocalIds, stream_no: int, batch: SealedBatch) -> None:
+    """All of a batch but its row and its calls."""
+    events = batch.events
+    if len(events):
+        for step, table in TIERS.items():
+            session.run_values(*sql.add_to_rollup(table, events.wide), events.sums_text(ids.processes, step))
+        session.run_values(*sql.add_to_processes(events.wide), events.process_sums_text(ids.processes, ids.names))
+    _end_exited(session, [(ids.processes[local], time_us) for local, time_us in events.ended])
+    _add_losses(session, stream_no, batch)
+    _add_to_account(session, stream_no, batch)
+    first_us, last_us, sane_us = events.times(schema.END_OF_TIME_US) or (None, None, 0)
+    counts = [batch.lines, len(events), batch.rejected, batch.notices]
+    if not session.run(sql.ADD_TO_STREAM, [*counts, first_us, first_us, last_us, last_us, sane_us, stream_no]):
+        raise _IdsGone
 
 
 def _claim(session: Session, stream_no: int, batch: SealedBatch) -> bool:

@@ -1,0 +1,175 @@
+"""Batches that are loaded ahead of their turn, over connections of their own, on a real MariaDB server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from counted import STREAM, batches, some_calls, some_wide_calls
+from cut import proxy
+from mariadb import Server
+
+from memtap.errors import StoreAway, StoreError
+from memtap.stores import open_store
+from memtap.stores.contract import CallFilter, Retention, SealedBatch, Writer
+from memtap.stores.mysql.session import Session
+
+CALLS = some_wide_calls(9000)
+TABLES = ("events", "processes", "names", "rollup_1s", "rollup_1m", "rollup_1h", "batches", "account_1s", "counters")
+
+
+@pytest.fixture
+def url(mysql_url: str) -> str:
+    return mysql_url
+
+
+def write_all(writer: Writer, all_batches: list[SealedBatch], number: int, *, known: int = 3) -> list[bool]:
+    """As a loader does: `known` batches wait at a time, and each is written until it is stored."""
+    stored = []
+    for at, batch in enumerate(all_batches):
+        for next_one in all_batches[at : at + known]:
+            writer.ahead(number, next_one)
+        while True:
+            with suppress(StoreAway):
+                stored.append(writer.write(number, batch))
+                break
+    return stored
+
+
+def contents(server: Server, database: str) -> dict[str, list[tuple[Any, ...]]]:
+    return {table: server.execute(f"SELECT * FROM {database}.{table} ORDER BY 1, 2") for table in TABLES}
+
+
+@pytest.fixture(scope="module")
+def plain(mariadb: Server) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
+    """What is in a store that was written one batch after another."""
+    with closing(open_store(mariadb.url("plainly"))) as store:
+        store.migrate()
+        with closing(store.writer()) as writer:
+            number = writer.open_stream(STREAM).stream_no
+            assert all(writer.write(number, batch) for batch in batches(CALLS))
+    yield contents(mariadb, "plainly")
+    mariadb.execute("DROP DATABASE plainly")
+
+
+@pytest.mark.parametrize("connections", [2, 3])
+def test_a_store_written_over_lanes_is_the_same_row_for_row(
+    mariadb: Server,
+    database: str,
+    url: str,
+    plain: dict[str, Any],
+    connections: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaders = set[str]()
+    load = Session.load
+
+    def noted(self: Session, *arguments: Any) -> None:
+        loaders.add(threading.current_thread().name)
+        load(self, *arguments)
+
+    monkeypatch.setattr(Session, "load", noted)
+    with closing(open_store(url, connections=connections)) as store:
+        store.migrate()
+        with closing(store.writer()) as writer:
+            assert all(write_all(writer, list(batches(CALLS)), writer.open_stream(STREAM).stream_no, known=5))
+    assert contents(mariadb, database) == plain
+    assert loaders > {f"memtap-lane-{n}" for n in range(connections)}
+
+
+@pytest.mark.parametrize(
+    "word",
+    [b"COMMIT", b"INSERT INTO batches", b"LOAD DATA", b"INSERT INTO rollup_1s", b"UPDATE streams", b"FOR UPDATE"],
+)
+def test_a_connection_cut_at_any_statement_costs_and_doubles_nothing(
+    mariadb: Server, database: str, plain: dict[str, Any], tmp_path: Path, word: bytes
+) -> None:
+    with proxy(tmp_path / "s", mariadb.socket) as between:
+        url = f"mysql://root@localhost/{database}?unix_socket={between.path}"
+        with closing(open_store(url, connections=2)) as store:
+            store.migrate()
+            with closing(store.writer()) as writer:
+                number = writer.open_stream(STREAM).stream_no
+                all_batches = list(batches(CALLS))
+                write_all(writer, all_batches[:2], number)
+                for at in range(2, len(all_batches)):
+                    if at % 2:
+                        between.word = word
+                    write_all(writer, all_batches[at : at + 1], number)
+                    for next_one in all_batches[at + 1 : at + 3]:
+                        writer.ahead(number, next_one)
+                assert between.cut >= 1
+    assert contents(mariadb, database) == plain
+
+
+def test_a_batch_that_was_stored_before_is_a_repeat_on_a_lane_too(
+    mariadb: Server, database: str, url: str, plain: dict[str, Any]
+) -> None:
+    all_batches = list(batches(CALLS))
+    for connections, repeated in ((1, 0), (2, 5)):
+        with closing(open_store(url, connections=connections)) as store:
+            store.migrate()
+            with closing(store.writer()) as writer:
+                number = writer.open_stream(STREAM).stream_no
+                stored = write_all(writer, all_batches[:5] if connections == 1 else all_batches, number)
+        assert stored == [False] * repeated + [True] * (len(stored) - repeated)
+    assert contents(mariadb, database) == plain
+
+
+def test_a_batch_that_is_never_written_leaves_nothing(mariadb: Server, database: str, url: str) -> None:
+    first, second, third, other = batches(some_calls(4000))
+    with closing(open_store(url, connections=2)) as store:
+        store.migrate()
+        with closing(store.writer()) as writer:
+            number = writer.open_stream(STREAM).stream_no
+            writer.write(number, first)
+            writer.ahead(number, second)
+            writer.ahead(number, third)
+            with pytest.raises(StoreError):
+                writer.write(99, other)  # the store knows no such stream
+        with closing(store.reader()) as reader:
+            assert reader.account().stored == len(reader.calls(CallFilter(), limit=5000)) == 1000
+    assert mariadb.execute(f"SELECT COUNT(*) FROM {database}.batches") == [(1,)]
+
+
+def test_housekeeping_finds_its_gap_while_lanes_are_busy(
+    url: str, some_thread: Callable[..., threading.Thread]
+) -> None:
+    all_batches = list(batches(some_calls(40_000)))
+    with closing(open_store(url, connections=2)) as store:
+        store.migrate()
+        done = threading.Event()
+        kept = []
+
+        def keep() -> None:
+            hour_us = 3_600_000_000
+            while not done.is_set():  # each time further in the future: there are always partitions to be made
+                store.maintain(Retention(keep_events_s=10**9), 1_900_000_000_000_000 + len(kept) * 90 * 24 * hour_us)
+                kept.append(True)
+
+        keeper = some_thread(keep)
+        with closing(store.writer()) as writer:
+            assert all(write_all(writer, all_batches, writer.open_stream(STREAM).stream_no))
+        done.set()
+        keeper.join()
+        assert kept
+        with closing(store.reader()) as reader:
+            assert reader.account().stored == 40_000
+
+
+@pytest.fixture
+def some_thread() -> Iterator[Callable[..., threading.Thread]]:
+    threads: list[threading.Thread] = []
+
+    def started(work: Callable[[], None]) -> threading.Thread:
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+        return threads[-1]
+
+    yield started
+    for thread in threads:
+        thread.join()
