@@ -76,8 +76,9 @@ class TestAhead:
             *known, last = ends("events")
             assert last == "MAXVALUE"
             future = [int(end) // 1_000_000 - now_s for end in known if int(end) > now_s * 1_000_000]
-            assert 1 <= len(future) <= 2
-            assert 0 < future[0] <= HOUR_S < future[-1] + HOUR_S
+            assert 0 < future[0] <= HOUR_S >= future[1] - future[0]
+            assert future[-1] > 10 * 365 * DAY_S, "a clock that is far ahead does not fill the last one"
+            assert len(future) < 20
             assert [int(end) * 1_000_000 for end in ends("rollup_1s")[:-1]] == [int(end) for end in known]
         before = ends("events")
         store.maintain(keep, now_s * 1_000_000)
@@ -93,14 +94,25 @@ class TestAhead:
         assert int(ends("events")[-2]) > NOW_US + 3 * DAY_S * 1_000_000
         assert len(reader.calls(CallFilter())) == 5
 
-    def test_a_partition_full_of_calls_is_never_cut(
-        self, store: Store, writer: MySQLWriter, ends: Callable[[str], list[str]]
+    @pytest.mark.parametrize("ahead_s", [HOUR_S, 3 * DAY_S, 10 * 365 * DAY_S, 100 * 365 * DAY_S])
+    def test_calls_of_a_clock_that_was_ahead_delay_nothing_for_long(
+        self, store: Store, writer: MySQLWriter, ends: Callable[[str], list[str]], ahead_s: int
     ) -> None:
-        store.maintain(NOTHING, NOW_US)
+        keep = Retention(keep_events_s=DAY_S)
+        store.maintain(keep, NOW_US)
+        write(writer, at(*([ahead_s + 1] * 3000)))
         before = ends("events")
-        write(writer, at(*([10 * DAY_S] * 3000)))
-        store.maintain(NOTHING, NOW_US + 4 * DAY_S * 1_000_000)
-        assert ends("events") == before
+        for ahead in (ahead_s // 4, ahead_s, 4 * ahead_s):
+            now_us = NOW_US + ahead * 1_000_000
+            store.maintain(keep, now_us)
+            present, following = [end for end in ends("events") if end == "MAXVALUE" or int(end) > now_us][:2]
+            if ahead < ahead_s or ahead > ahead_s:
+                assert int(following) <= now_us + 2 * HOUR_S * 1_000_000
+            elif ahead_s > HOUR_S:
+                assert present in before, "a partition full of calls is never cut"
+                assert present == "MAXVALUE" or int(present) <= NOW_US + 3 * ahead_s * 1_000_000
+            if ahead_s > 20 * 365 * DAY_S:
+                break
 
 
 class TestRetention:

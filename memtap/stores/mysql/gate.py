@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Condition
+from threading import Condition, get_ident
 
 LONGEST_GAP_S = 1.5  # between two batches of a live tap; a longer one is waited for no longer
 GAPS = 4  # the latest ones: how long the next may be
@@ -20,6 +20,7 @@ class Gate:
         self._writers = 0
         self._held = False
         self._left_s = 0.0  # monotonic: when the last one left
+        self._writer = 0  # the thread of the last one that entered
         self._gaps: deque[float] = deque(maxlen=GAPS)
 
     def enter(self, *, again: bool = False) -> None:
@@ -29,6 +30,7 @@ class Gate:
             if not self._writers:
                 self._gaps.append(time.monotonic() - self._left_s)
             self._writers += 1
+            self._writer = get_ident()
             self._changed.notify_all()
 
     def leave(self) -> None:
@@ -62,6 +64,8 @@ class Gate:
 
     def _expected_s(self) -> float:
         """How long the next transaction may be away: as long as the gaps before were, if that time is not over."""
+        if self._writer == get_ident():
+            return 0.0  # whoever keeps house writes nothing meanwhile
         gap_s = min(max(self._gaps, default=0.0), LONGEST_GAP_S)
         left_s = gap_s - (time.monotonic() - self._left_s)
         return left_s + 0.2 * gap_s if left_s > 0 else 0.0
