@@ -53,7 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default={},
         help="of these processes only; name:123 is a process called 123",
     )
-    parser.add_argument("--tier", choices=selection.TIERS, default="1s", help="of rollups (default: %(default)s)")
+    parser.add_argument("--tier", choices=selection.TIERS, help="of rollups (default: 1s)")
     parser.set_defaults(run=run)
 
 
@@ -78,9 +78,11 @@ def _process(text: str) -> dict[str, int | bytes]:
 def run(args: argparse.Namespace) -> int:
     if args.from_us is not None and args.to_us is not None and args.from_us >= args.to_us:
         raise UsageError("--from is not before --to: nothing can be between them")
+    if args.tier and args.table != "rollups":
+        raise UsageError(f"--tier {args.tier}: {args.table} have no tiers; leave it out, or export rollups")
     if args.format == "parquet" and args.out == "-" and sys.stdout.isatty():
         raise UsageError("--format parquet: it is no text for a terminal; use --out FILE or a pipe")
-    wanted = Selection(args.table, args.from_us, args.to_us, tier=args.tier, **args.process)
+    wanted = Selection(args.table, args.from_us, args.to_us, tier=args.tier or "1s", **args.process)
     with closing(open_store(store_url(args.store), existing=True)) as store:
         copy = _copy_from(store)
         try:

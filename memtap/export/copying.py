@@ -33,7 +33,7 @@ def copy(database: Database, selection: Selection, format_: Format, fd: int) -> 
     """Writes the rows to `fd`. Returns (rows, names among them with escapes). Raises StoreError, OSError."""
     with database.connection() as connection:
         connection.execute(f"SET memory_limit = '{MEMORY}'")  # of this process, which does nothing else
-        shown = show_names(connection, guarded=format_ == "csv")
+        escapes = show_names(connection, guarded=format_ == "csv")
         name_ids = None
         if selection.name is not None:
             found = connection.execute("SELECT id FROM names WHERE comm = ?", [selection.name]).fetchall()
@@ -41,13 +41,13 @@ def copy(database: Database, selection: Selection, format_: Format, fd: int) -> 
         chosen = source(selection)
         parts, values = conditions(selection, name_ids)
         columns = ", ".join(f'{column.sql} AS "{column.name}"' for column in chosen.columns)
+        tables = f"{chosen.tables.format(calls='events')} LEFT JOIN shown n ON n.id = {chosen.name_id}"
         where = f" WHERE {' AND '.join(parts)}" if parts else ""
         order = "" if selection.table == "events" else f" ORDER BY {', '.join(chosen.key)}"
         pipe = Pipe(fd)
         try:
             rows = connection.execute(
-                f"COPY (SELECT {columns} FROM {chosen.tables.format(calls='events')}"  # noqa: S608
-                f" LEFT JOIN shown n ON n.id = {chosen.name_id}{where}{order})"
+                f"COPY (SELECT {columns} FROM {tables}{where}{order})"  # noqa: S608
                 f" TO '{pipe.path}' ({OPTIONS[format_]}, USE_TMP_FILE false)",
                 values,
             ).fetchall()[0][0]
@@ -55,25 +55,30 @@ def copy(database: Database, selection: Selection, format_: Format, fd: int) -> 
             pipe.finish()  # where nobody takes the bytes any more, that is the reason
             raise
         pipe.finish()
-        return int(rows), shown
+        if not (rows and escapes):
+            return int(rows), 0
+        where = " AND ".join(["n.escaped", *parts])
+        among = connection.execute(f"SELECT count(DISTINCT n.id) FROM {tables} WHERE {where}", values)  # noqa: S608
+        return int(rows), int(among.fetchall()[0][0])
 
 
-def show_names(connection: duckdb.DuckDBPyConnection, *, guarded: bool) -> int:
-    """Makes a table of names as they are shown. Returns how many have escapes. `guarded`: for CSV."""
+def show_names(connection: duckdb.DuckDBPyConnection, *, guarded: bool) -> bool:
+    """Makes a table of names as they are shown. Returns whether any has escapes. `guarded`: for CSV."""
     show: Callable[[str], str] = csv_text.guarded if guarded else str
-    escaped = 0
-    connection.execute("CREATE TEMP TABLE shown (id UINTEGER, shown VARCHAR)")
+    escapes = False
+    connection.execute("CREATE TEMP TABLE shown (id UINTEGER, shown VARCHAR, escaped BOOLEAN)")
     first = 0
     while True:
         rows = connection.execute(
             "SELECT id, comm FROM names WHERE id >= ? ORDER BY id LIMIT ?", [first, NAMES_AT_ONCE]
         ).fetchall()
         if not rows:
-            return escaped
+            return escapes
         texts = [display(bytes(comm)) for _, comm in rows]
-        escaped += sum("\\" in text for text in texts)
+        escaped = ["\\" in text for text in texts]
+        escapes |= any(escaped)
         connection.execute(
-            "INSERT INTO shown SELECT unnest(?::UINTEGER[]), unnest(?::VARCHAR[])",
-            [[number for number, _ in rows], [show(text) for text in texts]],
+            "INSERT INTO shown SELECT unnest(?::UINTEGER[]), unnest(?::VARCHAR[]), unnest(?::BOOLEAN[])",
+            [[number for number, _ in rows], [show(text) for text in texts], escaped],
         )
         first = rows[-1][0] + 1

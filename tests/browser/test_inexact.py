@@ -121,6 +121,21 @@ def test_a_gap_is_told_beside_what_is_known_to_be_lost(with_loss: Dashboard) -> 
     expect(with_loss.page.locator("memtap-losses .gaps")).to_have_text("1 gap of unknown size")
 
 
+def test_losses_are_read_in_full_in_a_header_of_one_row(with_loss: Dashboard) -> None:
+    """Spanish words are longer, and a host's name may be."""
+    page = with_loss.page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.locator("button[lang=es]").click()
+    losses = page.locator("memtap-header [data-chip=losses] .value")
+    expect(losses).to_have_text("7 perdidos + 1 hueco")
+    page.locator("memtap-header [data-chip=host] .value").evaluate("host => { host.textContent = 'h'.repeat(64); }")
+    assert losses.evaluate("shown => shown.scrollWidth <= shown.clientWidth")
+    tops = page.locator("memtap-header .chip, memtap-header .live").evaluate_all(
+        "all => all.filter((one) => !one.hidden).map((one) => one.getBoundingClientRect().top)"
+    )
+    assert len(tops) > 4 and max(tops) - min(tops) < 20  # px
+
+
 def test_the_dialog_of_losses_says_how_proc_compared(with_loss: Dashboard) -> None:
     with_loss.figure("losses").get_by_role("button").click()
     line = with_loss.page.locator("memtap-losses p", has_text="/proc")

@@ -151,6 +151,23 @@ def test_escaped_names_are_said_to_be(url, calls):
     assert f"{len(escaped)} names have escapes" in done.stderr
 
 
+@pytest.mark.parametrize("which", [("--process", "bash"), ("--to", "1000000000")], ids=["of one name", "of nothing"])
+def test_names_that_are_not_exported_are_not_said_to_have_escapes(url, which, capfd):
+    exported("events", "--store", url, *which)
+    told = capfd.readouterr().err
+    assert " events in " in told
+    assert "escapes" not in told
+
+
+@pytest.mark.parametrize("table", ["events", "processes"])
+def test_a_tier_of_what_has_none_is_refused(small, table):
+    status, error = refused(table, "--store", small, "--tier", "1m")
+    assert (status, error) == (
+        2,
+        f"memtap: --tier 1m: {table} have no tiers; leave it out, or export rollups\n",
+    )
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> str:
     return stored(f"duckdb://{tmp_path}/small.duckdb", [WideCall(7, b"x"), WideCall(8, b"y")])

@@ -9,6 +9,8 @@ import { missing } from "../../lib/losses.js";
 import { Resource } from "../../lib/resource.js";
 import { view } from "../../lib/view.js";
 
+const LONG = 9; // characters of a figure for which the usual size is too large,
+const LONGEST = 11; // and the next smaller one
 const MINUTE_S = 58; // of ticks that come a little late or early
 
 export class Figures extends HTMLElement {
@@ -150,6 +152,7 @@ function card(key) {
   );
   const show = (value, unitText, noteText, title = "") => {
     setText(number, value);
+    number.parentElement.dataset.length = value.length > LONGEST ? "longest" : value.length > LONG ? "long" : "";
     setText(unit, unitText);
     setText(note, noteText);
     element.title = title;

@@ -144,12 +144,12 @@ function chip(key, open) {
   const body = open
     ? el("button", { type: "button", on: { click: open } }, ...inside)
     : el("span", {}, ...inside);
-  const element = el("li", { class: "chip" }, body);
+  const element = el("li", { class: "chip", "data-chip": key.split(".")[1] }, body);
   return {
     element,
     show(level, shown, title = "") {
       element.dataset.level = level;
-      body.title = title;
+      body.title = [shown, title].filter(Boolean).join("\n"); // it may be cut
       setText(value, shown);
     },
   };
