@@ -51,9 +51,15 @@ def _insert(connection: duckdb.DuckDBPyConnection, first: int, end: int) -> None
         " WHERE id >= (1::UBIGINT << 40) + ? AND id < (1::UBIGINT << 40) + ? GROUP BY ALL ORDER BY 2",
         [first, end],
     )
+    connection.execute(
+        "INSERT INTO extents SELECT 1, min(id) - (1::UBIGINT << 40), count(*), min(time_us), max(time_us), max(time_us)"
+        " FROM events WHERE id >= (1::UBIGINT << 40) + ? AND id < (1::UBIGINT << 40) + ? GROUP BY time_us // 3000000",
+        [first, end],
+    )
 
 
 def _sums(connection: duckdb.DuckDBPyConnection, calls: int) -> None:
+    last_us = FIRST_US + (calls - 1) * 1_000_000 // CALLS_PER_S
     sums = "sum(requested), sum(released), sum(requests), sum(releases)"
     for tier, finer, step in (("folded_1m", "folded_1s", 60), ("folded_1h", "folded_1m", 3600)):
         connection.execute(
@@ -65,6 +71,8 @@ def _sums(connection: duckdb.DuckDBPyConnection, calls: int) -> None:
         " (id, host_id, pid, start_us, name_id, requested, released, requests, releases, first_us, last_us)"
         f" SELECT process_id, 1, process_id, 0, 1 + process_id % 40, {sums}, ?, ? FROM folded_1h GROUP BY process_id"
         " ORDER BY process_id",
-        [FIRST_US, FIRST_US + calls * 1_000_000 // CALLS_PER_S],
+        [FIRST_US, last_us],
     )
-    connection.execute("UPDATE folded_streams SET stored = ?, changes = 1", [calls])
+    connection.execute(
+        "UPDATE folded_streams SET stored = ?, changes = 1, first_us = ?, last_us = ?", [calls, FIRST_US, last_us]
+    )

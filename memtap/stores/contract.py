@@ -118,6 +118,14 @@ class CallRow(NamedTuple):
     vm: int | None = None  # the process's mapped bytes after the call
 
 
+@dataclass(frozen=True, slots=True)
+class CallPage:
+    """What a bounded search found."""
+
+    rows: list[CallRow]  # newest first
+    more: tuple[int, int] | None  # where it had looked at enough: go on with before=more; None: full, or all looked at
+
+
 class ProcessRow(NamedTuple):
     """One process with its totals since memtap first saw it, or within a window. There are ten thousands at a time, and
     a tuple is made four times as fast as a frozen dataclass."""
@@ -316,7 +324,20 @@ class Reader(Protocol):
         limit: int = 100,
     ) -> list[CallRow]:
         """A page, newest first, in the order (time_us, id). `before`/`after`: only calls older / newer
-        than this (time_us, id). With `after`, still newest first, and the newest `limit` of them."""
+        than this (time_us, id). With `after`, still newest first, and the newest `limit` of them. Costs as much as
+        there is to look through until the page is full: see `search`."""
+        ...
+
+    def search(
+        self,
+        where: CallFilter,
+        *,
+        before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> CallPage:
+        """As `calls`, at a cost that does not grow with the stored calls: what passes the filter rarely or never is
+        looked for among the newest calls there are before `before`, and `more` says where that search ended."""
         ...
 
     def account(self) -> Account: ...

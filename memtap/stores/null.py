@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from memtap.stores.contract import (
     Account,
     CallFilter,
+    CallPage,
     CallRow,
     Cursor,
     Host,
@@ -148,6 +149,17 @@ class NullReader:
     ) -> list[CallRow]:
         del where, before, after, limit
         return []
+
+    def search(
+        self,
+        where: CallFilter,
+        *,
+        before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> CallPage:
+        del where, before, after, limit
+        return CallPage([], None)
 
     def account(self) -> Account:
         counts = self._counts

@@ -10,6 +10,7 @@ from memtap.native import CALLS, KINDS
 from memtap.stores.contract import (
     Account,
     CallFilter,
+    CallPage,
     CallRow,
     Host,
     Loss,
@@ -263,18 +264,43 @@ class SqlReader(ABC):
         after: tuple[int, int] | None = None,
         limit: int = 100,
     ) -> list[CallRow]:
+        found: list[CallRow] = []
+        while len(found) < limit:
+            page = self.search(where, before=before, after=after, limit=limit - len(found))
+            found += page.rows
+            if page.more is None:
+                break
+            before = page.more
+        return found
+
+    def search(
+        self,
+        where: CallFilter,
+        *,
+        before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> CallPage:
         conditions = self._conditions(where)
         if conditions is None or limit <= 0:
-            return []
+            return CallPage([], None)
         if before is not None:
             time_us, number = _clipped(before)
             conditions.add("(e.time_us < ? OR (e.time_us = ? AND e.id < ?))", time_us, time_us, number)
-            conditions.narrow(last_s=time_us // 1_000_000)
+            conditions.narrow(last_us=time_us if number else time_us - 1)
         if after is not None:
             time_us, number = _clipped(after)
             conditions.add("(e.time_us > ? OR (e.time_us = ? AND e.id > ?))", time_us, time_us, number)
-            conditions.narrow(first_s=time_us // 1_000_000)
-        return list(map(_call, self._page(conditions, limit)))
+            conditions.narrow(first_us=time_us)
+        if conditions.first_us > conditions.last_us:
+            return CallPage([], None)
+        rows, begun_us = self._look(conditions, limit)
+        ended = len(rows) < limit and begun_us is not None and begun_us > conditions.first_us
+        return CallPage(list(map(_call, rows)), (begun_us, 0) if ended and begun_us else None)
+
+    def _look(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
+        """As `_page`, and since when all has been looked at; None: since ever."""
+        return self._page(conditions, limit), None
 
     def _page(self, conditions: Conditions, limit: int) -> list[Row]:
         """The newest `limit` calls that fulfil the conditions, newest first."""
@@ -292,9 +318,11 @@ class SqlReader(ABC):
         """The filter as SQL; None where no call can pass it."""
         out = Conditions()
         if where.process_id is not None or where.pid is not None:
-            processes = self._process_ids(where)
-            if not processes:
+            lives = self._lives(where)
+            if not lives:
                 return None
+            processes = [number for number, _, _ in lives]
+            out.narrow(first_us=min(first for _, first, _ in lives), last_us=max(last for _, _, last in lives))
             out.add(f"e.process_id IN ({_marks(processes)})", *processes)
             out.rollup.add(f"process_id IN ({_marks(processes)})", *processes)
             out.rare = True
@@ -332,8 +360,9 @@ class SqlReader(ABC):
             out.add_most("e.length", where.max_length)
         return out
 
-    def _process_ids(self, where: CallFilter) -> list[int]:
-        sql, values = "SELECT id FROM processes WHERE 1 = 1", []
+    def _lives(self, where: CallFilter) -> list[Row]:
+        """(id, first_us, last_us) of the processes that are meant."""
+        sql, values = "SELECT id, first_us, last_us FROM processes WHERE 1 = 1", []
         if where.pid is not None:
             # Naming the hosts lets an index that begins with them be used.
             sql += " AND pid = ? AND host_id IN (SELECT id FROM hosts)"
@@ -341,7 +370,7 @@ class SqlReader(ABC):
         if where.process_id is not None:
             sql += " AND id = ?"
             values.append(where.process_id)
-        return [row[0] for row in self._rows(sql, values)]
+        return self._rows(sql, values)
 
     def _boots(self) -> list[Row]:
         """(id, name, boot_id, memory_bytes, page_size) of every host and boot, the newest calls' last."""
@@ -387,16 +416,31 @@ class Conditions(Where):
     def __init__(self) -> None:
         super().__init__()
         self.rollup = Where()  # what the rollups say of steps with such calls
-        self.first_s, self.last_s = 0, GREATEST // 1_000_000  # the seconds in which they are, both included
+        self.first_us, self.last_us = 0, GREATEST  # when they were made, both included
         self.rare = False  # such calls are few among all, so that it is worth asking first
 
-    def copy(self) -> Conditions:
-        twin = Conditions()
-        twin.values, twin._parts = list(self.values), list(self._parts)
-        return twin
+    def within(self, ranges: Sequence[tuple[int, int]]) -> Conditions:
+        """And made within one of these times, both ends included."""
+        out = Conditions()
+        out.values, out._parts = list(self.values), list(self._parts)
+        if len(ranges) == 1:
+            out.add_least("e.time_us", ranges[0][0])
+            out.add_most("e.time_us", ranges[0][1])
+        else:
+            marks = " OR ".join(["(e.time_us >= ? AND e.time_us <= ?)"] * len(ranges))
+            out.add(f"({marks})", *(time_us for pair in ranges for time_us in pair))
+        return out
 
-    def narrow(self, *, first_s: int = 0, last_s: int = GREATEST) -> None:
-        self.first_s, self.last_s = max(self.first_s, first_s), min(self.last_s, last_s)
+    @property
+    def first_s(self) -> int:
+        return self.first_us // 1_000_000
+
+    @property
+    def last_s(self) -> int:
+        return self.last_us // 1_000_000
+
+    def narrow(self, *, first_us: int = 0, last_us: int = GREATEST) -> None:
+        self.first_us, self.last_us = max(self.first_us, first_us), min(self.last_us, last_us)
 
     @property
     def seconds(self) -> Where:
@@ -410,12 +454,12 @@ class Conditions(Where):
     def add_first(self, time_us: int) -> None:
         """Not before this time."""
         self.add_least("e.time_us", time_us)
-        self.narrow(first_s=time_us // 1_000_000)
+        self.narrow(first_us=time_us)
 
     def add_last(self, time_us: int) -> None:
         """Not after this time."""
         self.add_most("e.time_us", time_us)
-        self.narrow(last_s=time_us // 1_000_000)
+        self.narrow(last_us=time_us)
 
 
 def _process(row: Row) -> ProcessRow:

@@ -23,8 +23,13 @@ from memtap.stores.contract import (
     CallFilter,
     CallRow,
     Reader,
+    Retention,
+    Store,
     Writer,
 )
+from memtap.stores.duckdb import folding
+from memtap.stores.duckdb import reader as duckdb_reader
+from memtap.stores.duckdb.reader import DuckDBReader
 
 # Few times, so that many calls share one, and both ends of what a line can say.
 _times = st.sampled_from([0, 1, FIRST_US, FIRST_US + 1, FIRST_US + 1_000_000, FIRST_US + 5_000_000, 2**63, GREATEST])
@@ -107,6 +112,44 @@ class TestPaging:
         assert [call.time_us for call in found] == [call.time_us for call in rare[::-1]]
         assert reader.calls(CallFilter(process_id=999)) == []
         assert reader.calls(CallFilter(process_id=number, pid=1)) == []
+
+    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(calls=_wide_calls, where=_filters, size=st.integers(1, 50))
+    def test_searches_that_go_on_find_every_call_once(
+        self, store: Store, writer: Writer, reader: Reader, calls: Sequence[Call], where: CallFilter, size: int
+    ) -> None:
+        number = write_all(writer, calls, replace(STREAM, name=f"stream {len(reader.streams())}"), rows=15)
+        if number % 2:
+            store.maintain(Retention(), FIRST_US)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, most in (("FIRST_CALLS", 3), ("MOST_CALLS", 9), ("MOST_SECONDS", 0), ("STEPS_AT_ONCE", 1)):
+                patch.setattr(duckdb_reader, name, most)
+            found, before = [], None
+            while True:
+                page = reader.search(where, before=before, limit=size)
+                found += page.rows
+                if page.more is None and len(page.rows) < size:
+                    break
+                assert before is None or page.more is None or page.more < before
+                before = page.more or (page.rows[-1].time_us, page.rows[-1].id)
+            assert found == [row for row in reader.calls(EVERYTHING, limit=100_000) if passes(row, where)]
+            assert found == reader.calls(where, limit=100_000)
+
+    def test_a_search_for_nothing_ends_and_says_where(
+        self, writer: Writer, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(duckdb_reader, "FIRST_CALLS", 100)
+        monkeypatch.setattr(duckdb_reader, "MOST_CALLS", 300)
+        monkeypatch.setattr(folding, "MOST_ACTIVITY", 1)
+        write_all(writer, [Call(1, time_us=FIRST_US + at * 1000) for at in range(3000)], rows=50)
+        nothing = CallFilter(min_length=GREATEST)
+        page = reader.search(nothing)
+        assert page.rows == []
+        if isinstance(reader, DuckDBReader):
+            assert page.more is not None
+            looked_us = FIRST_US + 2_999_000 - page.more[0]
+            assert 200_000 <= looked_us <= 500_000, "as many calls as it may, and what else is in an extent"
+        assert reader.calls(nothing) == []
 
     def test_a_page_of_nothing_is_empty(self, writer: Writer, reader: Reader) -> None:
         write_all(writer, [Call(1)])

@@ -11,10 +11,27 @@ from memtap.stores.tiers import Piece
 
 SECOND_US = 1_000_000
 HOUR_S = 3600
-FIRST_SPAN_S = 64  # looked through at first for a page; then 16 times as much, again and again
+HOURS_AT_FIRST = 4  # looked into at first; then SPAN_GROWTH times as many, again and again
 SPAN_GROWTH = 16
 ROWS_AT_ONCE = 100  # made into Python's objects: all other threads wait meanwhile, half a millisecond
 ROWS_GROWTH = 8  # more calls are looked through each time that too few of them passed the filter
+
+# Looked through for a page, all the same whether there are such calls. A million is read in some milliseconds, a second
+# by itself, with the row group that it lies in, in one or two.
+FIRST_CALLS = 100_000
+MOST_CALLS = 1_000_000  # and what else is in the last extent
+MOST_SECONDS = 100  # besides one for each row of a page
+MOST_EXTENTS = 4096
+STEPS_AT_ONCE = 64
+GAP_S = 16  # is rather read than left out
+
+# What is not folded yet is an extent, too.
+_EXTENTS = """
+SELECT least(last_us, ?) AS ended_us, calls
+FROM (SELECT first_us, last_us, calls FROM extents
+      UNION ALL SELECT min(first_us), max(last_us), (SELECT coalesce(sum(stored), 0) FROM fresh_batches) FROM activity)
+WHERE first_us <= ? ORDER BY ended_us DESC LIMIT ?
+"""
 
 
 class DuckDBReader(SqlReader):
@@ -75,73 +92,104 @@ class DuckDBReader(SqlReader):
             parts.append(rows_of(table, source=source, where=where))
         return f"({' UNION ALL '.join(parts)}) r", values
 
-    def _page(self, conditions: Conditions, limit: int) -> list[Row]:
-        """No index leads to the newest calls: how many there were in which seconds is asked first, so that only the row
-        groups of these seconds are read."""
+    def _look(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
+        """No index leads to a call. So what is known of how many calls there were, and when, is asked first, and only
+        the row groups of those times are read."""
+        return self._look_up(conditions, limit) if conditions.rare else self._look_through(conditions, limit)
+
+    def _look_through(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
+        """Among the newest calls: few at first, MOST_CALLS of them at most."""
         found: list[Row] = []
-        wanted = limit
-        last_s = conditions.last_s
-        while len(found) < limit and last_s >= conditions.first_s:
-            first_s = self._since(conditions, last_s, wanted)
-            if first_s is None:
-                if conditions.rare:
-                    break
-                first_s = 0  # what nobody counted, if anything
-            narrowed = conditions.copy()
-            narrowed.add_least("e.time_us", first_s * SECOND_US)
-            narrowed.add_most("e.time_us", min(last_s * SECOND_US + SECOND_US - 1, GREATEST))
-            found += super()._page(narrowed, limit - len(found))
-            last_s = first_s - 1
-            wanted *= ROWS_GROWTH
-        return found
+        looked, wanted, last_us = 0, FIRST_CALLS, conditions.last_us
+        while True:
+            since_us, calls = self._since(last_us, wanted)
+            found += self._page(conditions.within([(since_us, last_us)]), limit - len(found))
+            looked, wanted = looked + calls, MOST_CALLS - looked - calls
+            if len(found) >= limit or since_us <= conditions.first_us:
+                return found, None
+            if wanted <= 0:
+                return found, since_us
+            last_us = since_us - 1
 
-    def _since(self, conditions: Conditions, last_s: int, wanted: int) -> int | None:
-        """The latest second from which on to `last_s` there may be `wanted` such calls; the first of all where there
-        are fewer. None: there are none."""
-        counted = self._by_process if conditions.rare else self._of_all
-        since, calls = None, 0
-        for second, count in counted(conditions, last_s, wanted):
-            since, calls = second, calls + max(count, 1)
-            if calls >= wanted:
-                break
-        return since
+    def _since(self, last_us: int, wanted: int) -> tuple[int, int]:
+        """Since when until `last_us` there may be `wanted` calls, and how many there may be; 0: all there are. Of the
+        calls after a moment, none lies in an extent that ended before."""
+        calls = 0
+        extents = self._rows(_EXTENTS, (last_us, last_us, MOST_EXTENTS))
+        for ended_us, count in extents:
+            if calls >= wanted and ended_us < last_us:
+                return ended_us + 1, calls
+            calls += int(count)
+        ended_us = extents[-1][0] if len(extents) == MOST_EXTENTS else last_us
+        return (ended_us + 1 if ended_us < last_us else 0), calls
 
-    def _of_all(self, conditions: Conditions, last_s: int, _wanted: int) -> Iterator[tuple[int, int]]:
-        """(second, calls), newest first."""
-        bounds = self._rows("SELECT min(second), max(second) FROM account_1s WHERE stored > 0")[0]
-        if bounds[0] is None:
-            return
-        first_s, end, span = max(bounds[0], conditions.first_s), min(bounds[1], last_s) + 1, FIRST_SPAN_S
-        while end > first_s:
-            begin = max(first_s, end - span)
-            yield from self._rows(
-                "SELECT second, sum(stored)::UBIGINT FROM account_1s WHERE second >= ? AND second < ? AND stored > 0"
-                " GROUP BY second ORDER BY second DESC",
-                (begin, end),
-            )
-            end, span = begin, span * SPAN_GROWTH
+    def _look_up(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
+        """Among the calls of those seconds in which, by the rollups, such a call was made."""
+        found: list[Row] = []
+        looked, wanted, seconds = 0, limit, self._active(conditions, limit)
+        while some := _portion(seconds, wanted):
+            ranges = _ranges([second for second, _ in some])
+            found += self._page(conditions.within(ranges), limit - len(found))
+            looked, wanted = looked + len(some), wanted * ROWS_GROWTH
+            if len(found) >= limit:
+                return found, None
+            if looked >= limit + MOST_SECONDS:
+                return found, ranges[-1][0]
+        return found, None
 
-    def _by_process(self, conditions: Conditions, last_s: int, wanted: int) -> Iterator[tuple[int, int]]:
-        """(second, calls), newest first, of the processes and results that the rollups know; maybe too many."""
+    def _active(self, conditions: Conditions, wanted: int) -> Iterator[tuple[int, int]]:
+        """(second, calls) of each second in which the rollups know such calls, newest first; maybe too many."""
+        horizons = self._horizons()
+        first_s = max(conditions.first_s, horizons[1])  # before it no call is kept
+        end_s, span = conditions.last_s + 1, HOURS_AT_FIRST * HOUR_S
+        while end_s > first_s:
+            begun_s = max(first_s, end_s - span, *(horizon for horizon in horizons.values() if horizon < end_s))
+            tiers = [tier for tier in reversed(self._tiers) if horizons[tier] <= begun_s]
+            yield from self._counted(conditions, [(begun_s, end_s)], tiers, wanted)
+            end_s, span = begun_s, span * SPAN_GROWTH
+
+    def _counted(
+        self, conditions: Conditions, bounds: Sequence[tuple[int, int]], tiers: Sequence[int], wanted: int
+    ) -> Iterator[tuple[int, int]]:
+        """The same of the seconds within `bounds`, [first, end) each, newest first, by the coarsest tier and then,
+        a portion at a time, by the finer ones."""
+        tier, *finer = tiers
+        pieces = [Piece(tier, first - first % tier, end + -end % tier) for first, end in reversed(bounds)]
+        table, values = self._rollup(pieces, None)
         calls = "sum(failed)" if "failed > 0" in conditions.rollup.sql else "sum(requests + releases + failed)"
-        where, values = conditions.rollup.sql, conditions.rollup.values
-
-        def counted(tier: int, first: int, last: int) -> list[Row]:
-            table, bounds = self._rollup([Piece(tier, first, last)], None)
-            return self._rows(
-                f"SELECT second, {calls}::UBIGINT FROM (SELECT second - mod(second, {tier}) AS second, process_id,"  # noqa: S608
-                f" requests, releases, failed FROM {table}) WHERE {where} GROUP BY second ORDER BY second DESC",
-                (*bounds, *values),
+        steps = iter(
+            self._rows(
+                f"SELECT begun, {calls}::UBIGINT FROM (SELECT second - mod(second, {tier}) AS begun, process_id,"  # noqa: S608
+                f" requests, releases, failed FROM {table}) WHERE {conditions.rollup.sql}"
+                " GROUP BY begun ORDER BY begun DESC",
+                (*values, *conditions.rollup.values),
             )
+        )
+        if not finer:
+            yield from steps
+            return
+        first, end = bounds[-1][0], bounds[0][1]
+        while some := _portion(steps, wanted):
+            inside = [(max(begun, first), min(begun + tier, end)) for begun, _ in some]
+            yield from self._counted(conditions, inside, finer, wanted)
 
-        first_hour = conditions.first_s - conditions.first_s % HOUR_S
-        end: int | None = None  # of the hours to be looked into
-        expected = 0
-        hours = counted(HOUR_S, first_hour, last_s - last_s % HOUR_S + HOUR_S)
-        for at, (hour, count) in enumerate(hours):
-            end = end or min(hour + HOUR_S, last_s + 1)
-            expected += max(count, 1)
-            # The newest hour may lie after `last_s` for the most part.
-            if (expected >= wanted and at > 0) or at == len(hours) - 1:
-                yield from counted(1, max(hour, conditions.first_s), end)
-                end, expected = None, 0
+
+def _portion(steps: Iterator[tuple[int, int]], wanted: int) -> list[tuple[int, int]]:
+    """The next steps, with `wanted` calls, if there are as many."""
+    some: list[tuple[int, int]] = []
+    for begun, calls in steps:
+        some.append((begun, calls))
+        wanted -= max(calls, 1)
+        if wanted <= 0 or len(some) >= STEPS_AT_ONCE:
+            break
+    return some
+
+
+def _ranges(seconds: Sequence[int]) -> list[tuple[int, int]]:
+    """Descending seconds as ranges of microseconds, both ends included, near ones in one."""
+    out: list[tuple[int, int]] = []
+    for second in seconds:
+        first, last = second * SECOND_US, min(second * SECOND_US + SECOND_US - 1, GREATEST)
+        near = out and out[-1][0] - last <= GAP_S * SECOND_US
+        out.append((first, out.pop()[1]) if near else (first, last))
+    return out

@@ -58,13 +58,7 @@ class MySQLReader(SqlReader):
             seconds = self._active_seconds(conditions.seconds, bound, min(limit, SECONDS_AT_ONCE))
             if not seconds:
                 break
-            narrowed = conditions.copy()
-            ranges = _ranges(seconds)
-            narrowed.add(
-                "(" + " OR ".join(["(e.time_us >= ? AND e.time_us <= ?)"] * len(ranges)) + ")",
-                *(time_us for pair in ranges for time_us in pair),
-            )
-            found += super()._page(narrowed, limit - len(found))
+            found += super()._page(conditions.within(_ranges(seconds)), limit - len(found))
             bound = seconds[-1]
         return found
 
