@@ -169,6 +169,8 @@ class Database:
                 f"store {self._url} is in use by {who}, and one process owns a DuckDB file:"
                 " stop that one, read through its dashboard, or use another file or MySQL"
             )
+        if "not a valid DuckDB database" in text:
+            return StoreError(f"store {self._url}: this file is no DuckDB database: name another, or move it away")
         if isinstance(error, duckdb.IOException):
             return StoreError(f"store {self._url} cannot be opened: {_line(error)}: check the path and its permissions")
         return StoreError(f"store {self._url} cannot be opened: {_line(error)}")
@@ -189,7 +191,7 @@ def _make(path: Path) -> None:
         empty = Path(folder, "empty")
         duckdb.connect(str(empty), config=SETTINGS).close()
         data = empty.read_bytes()
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         with aside.open("wb") as file:
             file.write(data)
