@@ -15,9 +15,16 @@ from memtap.errors import MemtapError, UsageError
 COMMANDS = ("run", "ingest", "tap", "serve", "top", "export", "init", "doctor")
 
 
+class CommandParser(argparse.ArgumentParser):
+    """Says what is wrong in one line; argparse's own usage before it would be most of the screen."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what there is\n")
+
+
 def parser(command: str = "") -> argparse.ArgumentParser:
     """Of all commands, or of this one alone: what the others need takes its time to load."""
-    root = argparse.ArgumentParser(
+    root = CommandParser(
         prog="memtap",
         description="Watches every process's memory calls in the kernel, keeps exact totals, shows them live.",
         epilog="A store is named by --store URL, else by MEMTAP_STORE, else it is a DuckDB file of your own: "

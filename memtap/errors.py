@@ -17,5 +17,9 @@ class StoreError(MemtapError):
     """The store refuses, and will refuse again."""
 
 
+class OlderSchema(StoreError):
+    """The store has the schema of an older memtap, or none yet: `memtap init` brings it up to date."""
+
+
 class StoreAway(StoreError):
     """The store cannot be reached or is full now; the same batch may be tried again."""

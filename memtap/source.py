@@ -42,8 +42,22 @@ def read(path: str | os.PathLike[str]) -> Batch:
 
 
 def unreadable(label: str, error: Exception) -> MemtapError:
+    """The error that says what is wrong with a source and what to do."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return MemtapError(f"cannot read {label}: {reason}")
+    advice = "check the path and the disk under it"
+    if isinstance(error, IsADirectoryError):
+        reason, advice = "it is a folder", "name one file in it"
+    elif isinstance(error, FileNotFoundError):
+        reason, advice = "there is no such file", "check the path; - is standard input"
+    elif isinstance(error, PermissionError):
+        advice = "run memtap as a user who may read it"
+    elif isinstance(error, EOFError):
+        reason, advice = "the compressed file is cut off", "what came before is kept: get all of it and run this again"
+    elif isinstance(error, gzip.BadGzipFile | zlib.error):
+        reason, advice = f"the compressed file is damaged: {reason}", "get it again, and check it with gzip --test"
+    elif isinstance(error, FormatError):
+        advice = "record it again with memtap tap"
+    return MemtapError(f"cannot read {label}: {reason}: {advice}")
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:

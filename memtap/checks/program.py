@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+from tempfile import TemporaryDirectory
 
 from memtap import names
 
@@ -20,11 +21,12 @@ def find(name: str) -> str:
 
 def version(path: str, pattern: str) -> tuple[int, ...]:
     """What `path --version` says, as numbers; () where it says none. `pattern` has one group: `([\\d.]+)`."""
-    found = re.search(pattern, run([path, "--version"], timeout_s=20)[1])
+    with TemporaryDirectory(prefix="memtap-") as folder:  # stap makes one, even to say its version
+        found = re.search(pattern, run([path, "--version"], timeout_s=20, SYSTEMTAP_DIR=folder)[1])
     return tuple(int(number) for number in found[1].split(".") if number) if found else ()
 
 
-def run(command: list[str], timeout_s: float) -> tuple[int, str]:
+def run(command: list[str], timeout_s: float, **environment: str) -> tuple[int, str]:
     """Its exit status (-1 where it could not be started or took too long) and all that it printed.
     Nothing that it started outlives the call."""
     try:
@@ -33,7 +35,7 @@ def run(command: list[str], timeout_s: float) -> tuple[int, str]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**os.environ, "LC_ALL": "C", **environment},
             start_new_session=True,
         )
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from memtap.checks import disk
 from memtap.checks.check import Check
-from memtap.errors import MemtapError, StoreAway, UsageError
+from memtap.errors import MemtapError, OlderSchema, StoreAway, UsageError
 from memtap.stores import address, open_store
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def _answers(shown: str, url: str) -> Check:
             store.reader().close()
     except StoreAway as error:
         return Check("store", "bad", str(error), "start the database server, or name another store with --store")
+    except OlderSchema:
+        return Check("store", "ok", f"{shown} answers; memtap run brings its schema up to date")
     except (MemtapError, ImportError) as error:
-        return Check("store", "bad", str(error), f"memtap init --store {shown}")
+        return Check("store", "bad", str(error), "mend that, or name another store with --store")
     return Check("store", "ok", f"{shown} answers")

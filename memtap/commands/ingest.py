@@ -132,6 +132,11 @@ def run(args: argparse.Namespace) -> int:
             print(line)
     if error:
         raise error
+    if outcome.rejected and not outcome.events and not outcome.resumed_at:
+        raise MemtapError(
+            f"{source.label}: none of its {outcome.lines:,} lines is a memory call: "
+            "check that it is a trace, as memtap tap prints it (stap/FORMAT.md)"
+        )
     return 0
 
 

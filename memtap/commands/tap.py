@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -107,16 +108,23 @@ def _show(stderr: IO[bytes], harmless: str) -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], stopping: threading.Event) -> int:
-    """Its exit status, negative for a signal. Once stopping, it has `GRACE_S`."""
-    while not stopping.is_set():
+    """Its exit status, negative for a signal: SIGPIPE too where nobody reads any more.
+
+    Once stopping, it has `GRACE_S`."""
+    output, gone = select.poll(), False
+    output.register(sys.stdout.fileno(), 0)  # tells of POLLERR alone: the tap itself would learn it at its next line
+    while not stopping.is_set() and not gone:
         try:
             return process.wait(0.1)
         except subprocess.TimeoutExpired:
-            pass
+            gone = bool(output.poll(0))
+    if gone:
+        _signal(process, signal.SIGTERM)
     try:
-        return process.wait(GRACE_S)
+        status = process.wait(GRACE_S)
     except subprocess.TimeoutExpired:
-        return -signal.SIGKILL
+        status = -signal.SIGKILL
+    return -signal.SIGPIPE if gone else status
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memtap.errors import StoreError
+from memtap.errors import OlderSchema, StoreError
 
 EVENT_ORDINAL_BITS = 40
 """An event's id is `stream_no << 40 | ordinal`: 16 million streams of a million million events. Nothing in it
@@ -30,8 +30,8 @@ def refuse_newer(found: int, known: int, url: str) -> None:
 
 
 def require(found: int, known: int, url: str) -> None:
-    """Raise StoreError unless the schema is this memtap's own, of version `known`."""
+    """Raise StoreError for a newer schema than this memtap's, which is version `known`, OlderSchema for an older."""
     refuse_newer(found, known, url)
     if found < known:
         state = f"schema version {found}, older than {known}" if found else "no schema of memtap's"
-        raise StoreError(f"store {url} has {state}: run `memtap init` on it")
+        raise OlderSchema(f"store {url} has {state}: run `memtap init` on it")

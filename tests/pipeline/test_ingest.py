@@ -224,8 +224,8 @@ def test_a_damaged_gzip_file_gives_what_it_holds_and_says_so(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("source", "store", "status", "says"),
     [
-        ("/nowhere/trace.log", "null://", 1, "cannot read /nowhere/trace.log: No such file or directory"),
-        ("/tmp", "null://", 1, "cannot read /tmp: Is a directory"),
+        ("/nowhere/trace.log", "null://", 1, "cannot read /nowhere/trace.log: there is no such file: check"),
+        ("/tmp", "null://", 1, "cannot read /tmp: it is a folder: name one"),
         (str(HOSTILE), "postgres://x", 2, "postgres://x"),
         (str(HOSTILE), "duckdb:////nowhere/x/y.duckdb", 1, "/nowhere/x/y.duckdb"),
         (str(HOSTILE), "mysql://nobody@localhost/proyecto1?unix_socket=/nowhere/s", 1, "/nowhere/s"),
