@@ -5,38 +5,75 @@ cdef extern from *:
     """
     static const uint64_t memtap_ten_to[9] =
         {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    static const char memtap_escapes[] = "abtnvfr"; /* of the bytes 7 to 13, in their order */
     """
     const uint64_t *memtap_ten_to
+    const char *memtap_escapes
 
 
-cdef inline const uint8_t *take_number(const uint8_t *p, const uint8_t *end, uint64_t *value) noexcept nogil:
-    """Reads a number; returns where it ends, or NULL."""
+cdef enum:
+    IDENTITY_MAX = 96    # bytes that are kept of the text below; more have leading zeros only
+
+cdef struct Before:      # of the lines before: most calls come from the process of the one before
+    size_t size          # of `text`; 8 or more
+    uint8_t text[IDENTITY_MAX]  # from the pid to `, time=`, and what it says:
+    uint64_t start_ns
+    uint64_t cgroup
+    uint32_t pid
+    uint32_t uid
+    uint8_t name[32]     # in hexadecimal, and what it says:
+    Comm comm
+
+
+cdef inline void before_begin(Before *before) noexcept nogil:
+    """Nothing was before: what no line can be like."""
+    memset(before, c'\n', sizeof(Before))
+    before.size = IDENTITY_MAX
+
+
+cdef inline bint same_text(const uint8_t *p, const uint8_t *other, size_t size) noexcept nogil:
+    """Whether `size` bytes are equal, 8 or more."""
+    cdef uint64_t differ = load64(p + size - 8) ^ load64(other + size - 8)
+    cdef size_t at = 0
+    while at + 8 < size:
+        differ |= load64(p + at) ^ load64(other + at)
+        at += 8
+    return differ == 0
+
+
+cdef const uint8_t *take_long_number(const uint8_t *p, const uint8_t *end, uint64_t *value) noexcept nogil:
+    """Reads a number of any length; returns where it ends, or NULL."""
     cdef uint64_t high
     cdef uint64_t low
     cdef uint64_t others
     cdef size_t size
-    if end - p < 16:
-        size = digits_after(p, end)
-        return p + size if number(p, size, value) else NULL
-    high = load64(p) ^ <uint64_t> 0x3030303030303030
-    others = not_digits(high)
-    if others != 0:
-        size = __builtin_ctzll(others) >> 3
-        value[0] = eight_digits(high << (64 - 8 * size)) if size else 0
-        return p + size if size else NULL
-    low = load64(p + 8) ^ <uint64_t> 0x3030303030303030
-    others = not_digits(low)
-    if others != 0:
-        size = __builtin_ctzll(others) >> 3
-        value[0] = eight_digits(high)
-        if size:
-            value[0] = value[0] * memtap_ten_to[size] + eight_digits(low << (64 - 8 * size))
-        return p + 8 + size
-    if end - p > 16 and <uint8_t> (p[16] - c'0') > 9:  # 16 digits: any time from 2001 to 2286
-        value[0] = eight_digits(high) * 100000000 + eight_digits(low)
-        return p + 16
+    if end - p > 16:
+        high = load64(p) ^ <uint64_t> 0x3030303030303030
+        low = load64(p + 8) ^ <uint64_t> 0x3030303030303030
+        others = not_digits(low)
+        if not_digits(high) == 0 and (others != 0 or <uint8_t> (p[16] - c'0') > 9):  # 8 to 16 digits
+            size = __builtin_ctzll(others) >> 3 if others else 8
+            value[0] = eight_digits(high)
+            if size:
+                value[0] = value[0] * memtap_ten_to[size] + eight_digits(low << (64 - 8 * size))
+            return p + 8 + size
     size = digits_after(p, end)
     return p + size if number(p, size, value) else NULL
+
+
+cdef inline const uint8_t *take_number(const uint8_t *p, const uint8_t *end, uint64_t *value) noexcept nogil:
+    """Reads a number; returns where it ends, or NULL."""
+    cdef uint64_t word
+    cdef uint64_t others
+    cdef size_t size
+    if expect_true(end - p >= 8):
+        word = load64(p) ^ <uint64_t> 0x3030303030303030
+        others = not_digits(word)
+        if others != 0:
+            size = __builtin_ctzll(others) >> 3
+            value[0] = eight_digits(word << 8 << (56 - 8 * size))
+            return p + size if size else NULL
+    return take_long_number(p, end, value)
 
 
 cdef inline const uint8_t *take_label(const uint8_t *p, const uint8_t *end, const char *label,
@@ -206,9 +243,9 @@ cdef const uint8_t *read_escape(const uint8_t *p, const uint8_t *end, uint8_t *o
         code = (p[0] - c'0') * 64 + (p[1] - c'0') * 8 + (p[2] - c'0')
         p += 3
     else:
-        found = <const char *> memchr(b"abtnvfr", p[0], 7)
+        found = <const char *> memchr(memtap_escapes, p[0], 7)
         if found != NULL:
-            code = <uint32_t> b"\a\b\t\n\v\f\r"[found - <const char *> b"abtnvfr"]
+            code = 7 + <uint32_t> (found - memtap_escapes)
         elif p[0] == c'"' or p[0] == c'\\':
             code = p[0]
         p += 1
@@ -219,8 +256,19 @@ cdef const uint8_t *read_escape(const uint8_t *p, const uint8_t *end, uint8_t *o
     return p
 
 
-cdef bint read_quoted_comm(const uint8_t *p, const uint8_t *end, Comm *comm) noexcept nogil:
-    """What stands between the quotes, as SystemTap's string_quoted writes it. False where it is no comm."""
+cdef inline uint64_t not_plain(uint64_t word) noexcept nogil:
+    """The high bit of each byte of a word that does not stand for itself between quotes: not 0x20 to 0x7e, a quote or
+    a backslash."""
+    cdef uint64_t low = word & <uint64_t> 0x7f7f7f7f7f7f7f7f
+    # x + (0x80 - c) has its high bit set where x >= c, and x ^ c is 0 where x is c
+    return ~((low + <uint64_t> 0x6060606060606060) & ~(low + <uint64_t> 0x0101010101010101) & ~word
+             & ((low ^ <uint64_t> 0x2222222222222222) + <uint64_t> 0x7f7f7f7f7f7f7f7f)
+             & ((low ^ <uint64_t> 0x5c5c5c5c5c5c5c5c) + <uint64_t> 0x7f7f7f7f7f7f7f7f)
+             ) & <uint64_t> 0x8080808080808080
+
+
+cdef bint read_escaped_comm(const uint8_t *p, const uint8_t *end, Comm *comm) noexcept nogil:
+    """Any name between quotes, as SystemTap's string_quoted writes it. False where it is no comm."""
     cdef uint8_t out[16]
     cdef size_t size = 0
     memset(out, 0, 16)
@@ -239,17 +287,86 @@ cdef bint read_quoted_comm(const uint8_t *p, const uint8_t *end, Comm *comm) noe
     return True
 
 
-cdef inline bint read_comm(const uint8_t *p, const uint8_t *end, Comm *comm) noexcept nogil:
+cdef inline bint read_quoted_comm(const uint8_t *p, const uint8_t *end, Comm *comm) noexcept nogil:
+    """What stands between the quotes. False where it is no comm. 16 bytes before `end` must be readable."""
+    cdef size_t size = end - p
+    cdef uint64_t low = load64(end - 16)
+    cdef uint64_t high = load64(end - 8)
+    if expect_true(1 <= size <= COMM_MAX):
+        if size < 8:
+            low = high >> (64 - 8 * size)
+            high = 0
+        elif size == 8:
+            low = high
+            high = 0
+        else:
+            low = low >> (128 - 8 * size) | high << (8 * size - 64)
+            high >>= 128 - 8 * size
+        if expect_true((not_plain(low | (<uint64_t> 0x6161616161616161 & ~below(size)))
+                        | not_plain(high | (<uint64_t> 0x6161616161616161
+                                            & ~below(size - 8 if size > 8 else 0)))) == 0):
+            comm.low = low
+            comm.high = high
+            return True
+    return read_escaped_comm(p, end, comm)
+
+
+cdef inline bint read_comm(const uint8_t *p, const uint8_t *end, Comm *comm, Before *before) noexcept nogil:
     """The rest of the line. False where it is no name."""
     if end - p == 32 and p[0] != c'"':
-        return read_hex_comm(p, comm)
+        if same_text(p, before.name, 32):
+            comm[0] = before.comm
+            return True
+        if not read_hex_comm(p, comm):
+            return False
+        memcpy(before.name, p, 32)
+        before.comm = comm[0]
+        return True
     if end - p < 2 or p[0] != c'"' or (end - 1)[0] != c'"':
         return False
     return read_quoted_comm(p + 1, end - 1, comm)
 
 
-cdef inline Reject read_format2(const uint8_t *line, size_t size, Record *record) noexcept nogil:
+cdef inline const uint8_t *take_identity(const uint8_t *p, const uint8_t *end, Record *record,
+                                         Before *before, Reject *why) noexcept nogil:
+    """Reads a pid and what follows it, up to `, time=`; returns where the time begins, or NULL."""
+    cdef const uint8_t *begin = p
+    cdef uint64_t value = 0
+    if <size_t> (end - p) >= before.size and same_text(p, before.text, before.size):
+        record.pid = before.pid
+        record.start_ns = before.start_ns
+        record.uid = before.uid
+        record.cgroup = before.cgroup
+        return p + before.size
+    p = take_number(p, end, &value)
+    if p == NULL or value > PID_MAX:
+        why[0] = REJECT_PID
+        return NULL
+    record.pid = <uint32_t> value
+    p = take_field(p, end, b", start=", 8, <uint64_t> -1, &record.start_ns)
+    p = take_field(p, end, b", uid=", 6, 0xffffffff, &value)
+    record.uid = <uint32_t> value
+    p = take_field(p, end, b", cgroup=", 9, <uint64_t> -1, &record.cgroup)
+    if p == NULL:
+        why[0] = REJECT_FIELD
+        return NULL
+    p = take_label(p, end, b", time=", 7)
+    if p == NULL:
+        why[0] = REJECT_TIME
+        return NULL
+    if p - begin <= IDENTITY_MAX:
+        before.size = p - begin
+        memcpy(before.text, begin, before.size)
+        before.pid = record.pid
+        before.start_ns = record.start_ns
+        before.uid = record.uid
+        before.cgroup = record.cgroup
+    return p
+
+
+cdef inline Reject read_format2(const uint8_t *line, size_t size, Record *record, Before *before) noexcept nogil:
     """Reads one line. Where the answer is not WHOLE, `record` holds nothing of use."""
+    cdef Reject why = WHOLE
     cdef const uint8_t *end = line + size
     cdef const uint8_t *p
     cdef uint64_t value = 0
@@ -258,17 +375,10 @@ cdef inline Reject read_format2(const uint8_t *line, size_t size, Record *record
     p = take_call(line, &record.call)
     if p == NULL:
         return REJECT_CALL
-    p = take_number(p, end, &value)
-    if p == NULL or value > PID_MAX:
-        return REJECT_PID
-    record.pid = <uint32_t> value
-    p = take_field(p, end, b", start=", 8, <uint64_t> -1, &record.start_ns)
-    p = take_field(p, end, b", uid=", 6, 0xffffffff, &value)
-    record.uid = <uint32_t> value
-    p = take_field(p, end, b", cgroup=", 9, <uint64_t> -1, &record.cgroup)
+    p = take_identity(p, end, record, before, &why)
     if p == NULL:
-        return REJECT_FIELD
-    p = take_field(p, end, b", time=", 7, <uint64_t> -1, &record.time_us)
+        return why
+    p = take_number(p, end, &record.time_us)
     if p == NULL:
         return REJECT_TIME
     record.length = 0
@@ -295,6 +405,6 @@ cdef inline Reject read_format2(const uint8_t *line, size_t size, Record *record
     if p == NULL:
         return REJECT_FIELD
     p = take_label(p, end, b", process=", 10)
-    if p == NULL or not read_comm(p, end, &record.comm):
+    if p == NULL or not read_comm(p, end, &record.comm, before):
         return REJECT_PROCESS
     return WHOLE

@@ -37,6 +37,7 @@ cdef struct Parse:
     int format              # 1, 2; 0: no line but notices has come yet
     uint32_t header_size
     uint8_t header[HEADER_MAX]
+    Before before           # format 2
     Columns columns
     Names names
     Ledger ledger
@@ -60,6 +61,7 @@ cdef bint parse_init(Parse *parse, size_t rows, scan_function *scan) noexcept no
     """For batches of `rows` calls, a multiple of 8. False where memory is short; parse_free is due all the same."""
     memset(parse, 0, sizeof(Parse))
     parse.scan = scan
+    before_begin(&parse.before)
     names_forget(&parse.names)
     return ledger_init(&parse.ledger) and columns_init(&parse.columns, rows, False)
 
@@ -231,7 +233,11 @@ cdef inline void read_chunk(Parse *parse, const uint8_t *scan, const uint16_t *n
     cdef size_t calls = 0
     for i in range(lines):
         size = scan + newlines[i] - p
-        reject = read_format2(p, size, &record) if second else read_format1(p, size, &record)
+        prefetch(p + SCAN_BLOCK)  # the next block's newlines are looked for soon
+        if second:
+            prefetch(p + SCAN_BLOCK + 64)
+            prefetch(p + SCAN_BLOCK + 128)
+        reject = read_format2(p, size, &record, &parse.before) if second else read_format1(p, size, &record)
         if expect_true(reject == WHOLE):
             prefetch(&parse.ledger.slots[record.pid])
             take_columns(parse, &record, chunk, calls, second)

@@ -116,6 +116,7 @@ def seen(events: list[Event]) -> list[Event]:
 @given(data=streams)
 @settings(max_examples=250)
 @example(data=b'exec: pid=1, start=0, uid=0, cgroup=0, time=0, vm=0, rss=0, process=""\n')
+@example(data=b"exec: pid=" + bytes(96) + b"0, vm=0, rss=0, process=" + bytes(32) + b"\n")
 @example(data=b"exec: pid=1, start=0, uid=0, cgroup=0, time=0, vm=0, rss=0, process=\n")
 @example(
     data=b"brk: pid=1, start=0, uid=0, cgroup=0, time=0, length=0, freed=0, errno=0, kind=none, vm=0, rss=0, process=\n"
@@ -130,6 +131,26 @@ def test_reads_what_the_plain_parser_reads(scan: str, data: bytes) -> None:
     assert (parser.events, parser.rejected, parser.notices) == (len(events), len(rejected), notice_count + 1)
     assert parser.lost == lost % 2**64
     assert (parser.format, parser.header, parser.consumed) == (2, HEADER, len(HEADER) + 1 + len(data))
+
+
+@pytest.mark.parametrize("name", [in_hex(b"bash"), in_hex(b""), b'"a name \\\\ \\"q\\""', b'"fifteen bytes o"', b'""'])
+def test_a_line_is_read_alike_whatever_the_one_before_was(name: bytes) -> None:
+    """Who it is of is not read again where the text is the same: any other byte in its place must be seen."""
+    for line in (
+        b"mmap: pid=4194303, start=18446744073709551615, uid=4294967295, cgroup=18446744073709551615, "
+        b"time=1795411501956689, length=4096, freed=0, errno=0, kind=file, vm=8192, rss=4096, process=" + name,
+        b"exec: pid=1, start=2, uid=3, cgroup=4, time=5, vm=6, rss=7, process=" + name,
+    ):
+        changed = [
+            line[:at] + byte + line[at + 1 :] for at in range(len(line)) for byte in (b"1", b"\0", b"\x8a", b'"')
+        ]
+        for before in (b"", line + b"\n", line.replace(b"pid=", b"pid=0") + b"\n"):
+            data = before + b"".join(each + b"\n" + before for each in [line, *changed])
+            parser = Parser()
+            parser.feed(HEADER + b"\n" + data)
+            events, rejected, _, _ = read(data, HEADER)
+            assert rows(parser.seal()) == seen(events)
+            assert (parser.events, parser.rejected) == (len(events), len(rejected))
 
 
 @given(streams)
