@@ -36,6 +36,8 @@ class Draft:
 
 
 LOSSES_MAX = 100  # owed one by one; then one a cause: a store may be away for long
+ENDED_MAX = 50_000  # processes whose end is owed
+SECONDS_MAX = 10_000  # with rejected lines, of which the time is owed
 
 
 def _fewer(losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
@@ -54,7 +56,8 @@ def _fewer(losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
 def _together(draft: Draft, owed: Draft) -> Draft:
     """`draft`, with the counts, losses and ended processes of the dropped `owed` before it."""
     draft.events.take_ended(owed.events)
-    draft.events.take_rejected(owed.events)
+    if len(owed.events.seconds) < SECONDS_MAX:  # else they are counted as those of no second
+        draft.events.take_rejected(owed.events)
     return replace(
         draft,
         lines=owed.lines + draft.lines,
@@ -106,6 +109,10 @@ class Loader(Thread):
         self._queue: deque[tuple[SealedBatch | Ended, float]] = deque()  # with the monotonic time since when
         self._rows = 0  # in the queue
         self._owed: Draft | None = None  # counts and losses of dropped batches, stored with the next one
+        self._ended = 0  # processes in the queue that have ended
+        self.ends_forgotten = 0  # for which there was no room
+        self._ends_told = 0
+        self._unended: Loss | None = None  # of those that no batch has told of
         self._finishing = False
         self._abandoned = False
         self._hurried = False
@@ -169,6 +176,10 @@ class Loader(Thread):
                 return
             if self._owed:
                 draft, self._owed = _together(draft, self._owed), None
+            if unended := self._unended:
+                detail = f"no room to wait: {self.ends_forgotten - self._ends_told:,} processes' ends are forgotten"
+                draft = replace(draft, losses=(*draft.losses, replace(unended, detail=detail)))
+                self._unended, self._ends_told = None, self.ends_forgotten
             batch = SealedBatch(
                 number=self._number,
                 first_ordinal=self._ordinal,
@@ -201,12 +212,28 @@ class Loader(Thread):
             self._lost[cause] += events
             self.dropped += events
         self._owed = _together(draft, self._owed) if self._owed else draft
+        ended = self._owed.events.ended
+        if (beyond := len(ended) - ENDED_MAX) > 0:
+            times = [time_us for _, time_us in ended[:beyond]]
+            self._forget_ends(beyond, min(times), max(times))
+            del ended[:beyond]
 
     def end_processes(self, pids: tuple[int, ...], time_us: int) -> None:
         """These processes have ended; said after every call submitted before."""
         with self._changed:
+            if self._ended and self._ended + len(pids) > ENDED_MAX:
+                self._forget_ends(len(pids), time_us, time_us)
+                return
             self._queue.append((Ended(pids, time_us), time.monotonic()))
+            self._ended += len(pids)
             self._changed.notify_all()
+
+    def _forget_ends(self, count: int, first_us: int, last_us: int) -> None:
+        """The next batch tells of it. The calls by which processes ended are in other losses."""
+        before = self._unended or Loss(last_us, "store", 0, "", since_us=first_us)
+        since_us, time_us = min(before.since_us, first_us), max(before.time_us, last_us)
+        self.ends_forgotten += count
+        self._unended = replace(before, time_us=time_us, since_us=since_us)
 
     def hurry(self) -> None:
         """Gives up on a store that is away now, whatever the patience. May be called in a signal handler."""
@@ -289,6 +316,8 @@ class Loader(Thread):
             self._queue.popleft()
             if isinstance(item, SealedBatch):
                 self._rows -= len(item.events)
+            else:
+                self._ended -= len(item.pids)
         self._changed.notify_all()
 
     def _until_done(self, work: Callable[[], None]) -> bool:

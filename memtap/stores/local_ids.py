@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from memtap.native import Batch
 
+Key = TypeVar("Key")
 Identity = tuple[int, int]
 """Of a process of a host and boot: pid, start_us."""
 Facts = tuple[int | None, int | None, int | None]
@@ -20,6 +21,28 @@ def _no_ids() -> array[int]:
     return array("I")
 
 
+MOST_SEEN = 65_536  # names, or processes: what a store's ids of them are remembered for
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Ids that are committed, whatever the generation: each batch out of a spool is of one of its own."""
+
+    names: dict[bytes, int] = field(default_factory=dict)
+    processes: dict[Identity, int] = field(default_factory=dict)
+
+    def add(self, ids: LocalIds) -> None:
+        _add(self.names, ids.comms, ids.names)
+        _add(self.processes, zip(ids.pids, ids.starts, strict=False), ids.processes)
+
+
+def _add(known: dict[Key, int], keys: Iterable[Key], numbers: Sequence[int]) -> None:
+    if len(known) + len(numbers) > MOST_SEEN:
+        known.clear()
+    if len(numbers) <= MOST_SEEN:
+        known.update(zip(keys, numbers, strict=False))
+
+
 @dataclass(frozen=True, slots=True)
 class LocalIds:
     """`names[local]` and `processes[local]` are store ids. Never changed: a batch that needs more makes a longer
@@ -28,6 +51,10 @@ class LocalIds:
     generation: int = 0  # of the batches that they are of; another one counts from 0 again
     names: array[int] = field(default_factory=_no_ids)
     processes: array[int] = field(default_factory=_no_ids)
+    comms: Sequence[bytes] = ()  # of the generation's batches, which may know more by now, as they may of these
+    pids: Sequence[int] = ()
+    starts: Sequence[int] = ()
+    seen: _Seen = field(default_factory=_Seen)
 
     def covering(
         self,
@@ -37,17 +64,27 @@ class LocalIds:
     ) -> LocalIds:
         """These ids and those that `batch` needs besides; the callables find or make them in the store, in
         order of appearance."""
-        known = self if self.generation == batch.generation else LocalIds(batch.generation)
-        names, processes = known.names, known.processes
+        names, processes, seen = self.names, self.processes, self.seen
+        if self.generation != batch.generation:
+            seen.add(self)
+            names, processes = _no_ids(), _no_ids()
         if len(names) < batch.name_count:
-            names = names + array("I", name_ids(batch.names[len(names) : batch.name_count]))
+            comms = batch.names[len(names) : batch.name_count]
+            of_names = {comm: seen.names[comm] for comm in comms if comm in seen.names}
+            if unseen := [comm for comm in comms if comm not in of_names]:
+                of_names.update(zip(unseen, name_ids(unseen), strict=True))
+            names = names + array("I", (of_names[comm] for comm in comms))
         if len(processes) < batch.process_count:
             new = slice(len(processes), batch.process_count)
             identities = list(zip(batch.process_pids[new], batch.process_starts[new], strict=True))
             # Lines that muddle pids and starts can make two local processes of one identity.
-            found = process_ids(dict(zip(identities, _facts(batch, new), strict=True)))
-            processes = processes + array("I", (found[identity] for identity in identities))
-        return LocalIds(batch.generation, names, processes)
+            facts = dict(zip(identities, _facts(batch, new), strict=True))
+            of_processes = {each: seen.processes[each] for each in facts if each in seen.processes}
+            if len(of_processes) < len(facts):
+                of_processes.update(process_ids({each: facts[each] for each in facts if each not in of_processes}))
+            processes = processes + array("I", (of_processes[identity] for identity in identities))
+        lists = batch.names, batch.process_pids, batch.process_starts
+        return LocalIds(batch.generation, names, processes, *lists, seen)
 
 
 def _facts(batch: Batch, new: slice) -> list[Facts]:

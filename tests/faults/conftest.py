@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from mariadb import Server, private_server
 
 from .numbered import Trace
 from .shim import Shim, build
+
+# For the READMEs' table. At the end, as ./memtap is only half of the installed package.
+sys.path.append(str(Path(__file__).parents[2]))
 
 _numbers = itertools.count(1)
 

@@ -88,6 +88,48 @@ def test_every_call_is_stored_or_counted_and_every_end_is_told_when_a_store_was_
     assert last.first_ordinal == 10
 
 
+def exits(parser: Parser, first: int, count: int) -> Batch:
+    what = b'exit: pid=%d, start=1, uid=0, cgroup=0, time=%d, status=0, vm=0, rss=0, process="x"\n'
+    parser.feed(b"".join(what % (pid, 1000 + pid) for pid in range(first, first + count)))
+    return parser.seal()
+
+
+def test_what_is_owed_of_a_store_that_is_away_for_ever_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of processes that ended meanwhile the latest are known; how many are not is told with the time."""
+    monkeypatch.setattr("memtap.loader.ENDED_MAX", 10)
+    monkeypatch.setattr("memtap.loader.SECONDS_MAX", 3)
+    parser = Parser()
+    parser.feed(HEADER)
+    writer = Kept(StoreAway("away"))
+    tested = loader(writer, drop=True, patience_s=None)
+    tested.start()
+    tested.submit(draft(calls(parser, 10)))
+    for first in range(100, 160, 3):
+        parser.feed(b"no record\n")
+        events = exits(parser, first, 3)
+        tested.submit(Draft(events, lines=4, rejected=1, notices=0))
+        owed = tested._owed
+        assert owed
+        assert len(owed.events.ended) <= 10
+        assert len(owed.events.seconds) <= 4
+    for pid in range(200, 230):
+        tested.end_processes((pid,), 5_000)
+    assert len(tested._queue) == 11, "a batch, and ends"
+    writer.error = None
+    while tested.queued:
+        time.sleep(0.01)
+    tested.submit(draft(calls(parser, 1)))
+    tested.finish()
+    last = writer.batches[-1]
+    assert [last.events.process_pids[local] for local, _ in last.events.ended] == [*range(150, 160)]
+    assert tested.ends_forgotten == 50 + 20
+    (told,) = [loss for loss in last.losses if "forgotten" in loss.detail]
+    assert (told.events, told.since_us, told.time_us) == (0, 1100, 5000)
+    assert told.detail == "no room to wait: 70 processes' ends are forgotten"
+    assert sum(loss.events for loss in last.losses) == 60
+    assert last.rejected == 20
+
+
 def test_rejected_lines_of_a_dropped_batch_keep_their_second() -> None:
     parser = Parser()
     parser.feed(HEADER)
