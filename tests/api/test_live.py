@@ -271,6 +271,7 @@ def test_what_the_spool_and_the_housekeeping_say_is_passed_on(serve, made):
 
 def test_the_machines_memory_is_told_where_it_is_this_machines(serve, made, monkeypatch):
     assert serve(made.reader()).get("/api/v1/status")["memory"] is None
+    # The calls are of a host of the tests' own, with numbers that are the same everywhere: now it is this machine.
     monkeypatch.setattr(owners, "is_here", lambda host: host == "testhost")
     memory = serve(made.reader()).get("/api/v1/status")["memory"]
     assert 0 < memory["available_bytes"] < memory["total_bytes"] == memory_bytes()

@@ -51,7 +51,7 @@ def test_calls_of_format_1_have_no_kind(site, events, tallies):
 def test_where_there_are_more_calls_than_are_read_it_says_so(site, monkeypatch, events):
     number = site.get("/api/v1/processes", limit=1)["columns"]["id"][0]
     calls = site.get("/api/v1/calls", process_id=number, limit=10, to_us=events[-1].time_us)
-    monkeypatch.setattr(process_kinds, "CALLS_READ", 10)
+    monkeypatch.setattr(process_kinds, "CALLS_READ", 10)  # instead of a hundred thousand calls
     answer = site.get(f"/api/v1/processes/{number}/kinds", to_us=events[-1].time_us)
     assert answer["complete"] is False
     assert answer["since_us"] == calls["columns"]["time_us"][-1]
@@ -74,6 +74,7 @@ def test_what_proc_says_of_a_process_that_lives_here(fresh_wide, monkeypatch):
     columns = site.get("/api/v1/processes", ended="all")["columns"]
     mine, earlier = (columns["id"][columns["process_name"].index(name)] for name in ("me", "before"))
     assert site.get(f"/api/v1/processes/{mine}/proc")["vm"] is None  # of another machine
+    # The calls are of a host of the tests' own, with numbers that are the same everywhere: now it is this machine.
     monkeypatch.setattr(owners, "_here", lambda: (HOST.name, HOST.boot_id))
     said = site.get(f"/api/v1/processes/{mine}/proc")
     if sees_all_pids():

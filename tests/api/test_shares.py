@@ -93,6 +93,7 @@ def test_users_and_cgroups_of_this_machine_have_names_and_those_of_another_none(
     ]
     site = fresh_wide(calls)
     assert site.get("/api/v1/shares", by="user")["columns"]["label"] == ["uid 0"]
+    # The calls are of a host of the tests' own, with numbers that are the same everywhere: now it is this machine.
     monkeypatch.setattr(owners, "_here", lambda: (HOST.name, HOST.boot_id))
     monkeypatch.setattr(owners, "_walked_s", 0.0)
     owners._paths.clear()

@@ -51,7 +51,7 @@ def calls() -> list[WideCall]:
 
 @pytest.fixture(params=["duckdb", "mysql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path, calls: list[WideCall], monkeypatch) -> str:
-    monkeypatch.setattr(paging, "PAGE", 700)
+    monkeypatch.setattr(paging, "PAGE", 700)  # so that a few thousand calls are several pages
     address = f"duckdb://{tmp_path}/store.duckdb" if request.param == "duckdb" else request.getfixturevalue("mysql_url")
     return stored(address, calls)
 

@@ -70,6 +70,7 @@ def test_a_clock_that_is_set_ahead_is_doubted_for_an_hour_and_set_back_it_is_bel
 ) -> None:
     wall_us, boot_s = 1_795_411_501_000_000, 5000.0
     step_us = int(years * 365.25 * DAY_US)
+    # The clock of the machine is everybody's, and one of ten years ahead would be waited for.
     monkeypatch.setattr(housekeeping, "_clocks", lambda: (wall_us, boot_s))
     clock = DoubtfulClock()
     wall_us, boot_s = wall_us + 10_000_000, boot_s + 10

@@ -203,6 +203,7 @@ def compared(monkeypatch) -> Iterator[list[tuple[bytes, bytes]]]:
         seen.append((one, other))
         return real(one, other)
 
+    # Watched, not replaced.
     monkeypatch.setattr(access.hmac, "compare_digest", spy)
     yield seen
 

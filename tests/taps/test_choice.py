@@ -13,7 +13,7 @@ from memtap.taps import choice
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Pretend to be on a machine that differs from this one in the given facts."""
+    """Pretend to be on a machine that differs from this one in the given facts: other kernels cannot be had here."""
     here = kernel_facts.read()
 
     def pretend(**facts):
