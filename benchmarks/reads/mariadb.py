@@ -211,12 +211,12 @@ def main() -> None:
 def more_reads(calls: int) -> dict[str, Callable[[Any], object]]:
     end_us = FIRST_US + calls * 1_000_000 // CALLS_PER_S
     return {
-        "page of a kind, none": lambda reader: reader.calls(CallFilter(kind="reserved")),
-        "page of failed, none": lambda reader: reader.calls(CallFilter(failed=True)),
-        "page of length, none": lambda reader: reader.calls(CallFilter(min_length=1 << 40)),
-        "page of call, none": lambda reader: reader.calls(CallFilter(call="shmat")),
-        "page of name, none": lambda reader: reader.calls(CallFilter(name=b"worker/none")),
-        "page of one and kind, none": lambda reader: reader.calls(CallFilter(process_id=77, call="shmat")),
+        "page of a kind, none": lambda reader: reader.search(CallFilter(kind="reserved")),
+        "page of failed, none": lambda reader: reader.search(CallFilter(failed=True)),
+        "page of length, none": lambda reader: reader.search(CallFilter(min_length=1 << 40)),
+        "page of call, none": lambda reader: reader.search(CallFilter(call="shmat")),
+        "page of name, none": lambda reader: reader.search(CallFilter(name=b"worker/none")),
+        "page of one and kind, none": lambda reader: reader.search(CallFilter(process_id=77, call="shmat")),
         "oldest page": lambda reader: reader.calls(CallFilter(), after=(0, 0)),
         "seconds, 1 min": lambda reader: reader.seconds(end_us - 60_000_000, end_us),
         "account": lambda reader: reader.account(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from memtap.native import CALLS, KINDS
@@ -317,6 +318,7 @@ class SqlReader(ABC):
     def _conditions(self, where: CallFilter) -> Conditions | None:
         """The filter as SQL; None where no call can pass it."""
         out = Conditions()
+        out.every = replace(where, from_us=None, to_us=None) == CallFilter()
         if where.process_id is not None or where.pid is not None:
             lives = self._lives(where)
             if not lives:
@@ -417,6 +419,7 @@ class Conditions(Where):
         super().__init__()
         self.rollup = Where()  # what the rollups say of steps with such calls
         self.first_us, self.last_us = 0, GREATEST  # when they were made, both included
+        self.every = False  # nothing but their time is asked for
         self.rare = False  # such calls are few among all, so that it is worth asking first
 
     def within(self, ranges: Sequence[tuple[int, int]]) -> Conditions:
@@ -441,15 +444,6 @@ class Conditions(Where):
 
     def narrow(self, *, first_us: int = 0, last_us: int = GREATEST) -> None:
         self.first_us, self.last_us = max(self.first_us, first_us), min(self.last_us, last_us)
-
-    @property
-    def seconds(self) -> Where:
-        """What rollup_1s says of the seconds with such calls."""
-        out = Where()
-        out.values, out._parts = list(self.rollup.values), list(self.rollup._parts)
-        out.add_least("second", self.first_s)
-        out.add_most("second", self.last_s)
-        return out
 
     def add_first(self, time_us: int) -> None:
         """Not before this time."""
