@@ -17,7 +17,7 @@ from benchmarks.tally import Tally, Wrong, check_by_pid, name_words
 from benchmarks.traces import Trace
 from memtap.native import Batch, Parser
 
-SLICE_BYTES = 65_536 * 67  # about 65,536 lines
+SLICE_LINES = 65_536  # about as many to a batch, however long a trace's lines are
 KEEP_ALL = 2**32 - 1  # its ledger is what is checked
 ROWS = 131_072  # room for them: no slice makes the columns grow
 
@@ -37,8 +37,9 @@ class Memtap:
         """Each slice's batch, to be let go of before the next one; the seconds it took are appended."""
         parser = Parser(rows=ROWS, keep_ended=KEEP_ALL, ledger=self._ledger)
         data = memoryview(self._data)
-        for start in range(0, len(data), SLICE_BYTES):
-            piece = data[start : start + SLICE_BYTES]
+        slice_bytes = SLICE_LINES * self.trace.size // self.trace.lines
+        for start in range(0, len(data), slice_bytes):
+            piece = data[start : start + slice_bytes]
             begun = time.perf_counter()
             parser.feed(piece)
             batch = parser.seal()

@@ -222,7 +222,10 @@ cdef bint is_comm(Comm comm) noexcept nogil:
 
 
 cdef int check_packed(const Packed *packed, const PackHead *head) except -1:
-    """Raises ValueError for what no batch can hold: what and where."""
+    """Raises ValueError for what no batch can hold: what and where.
+
+    Sums need no limit: PACK_MOST activities of 64 bits come to less than 2^96, and stores hold 10^38 - 1.
+    """
     cdef size_t i
     cdef uint64_t events = 0
     cdef uint64_t begin
@@ -248,6 +251,8 @@ cdef int check_packed(const Packed *packed, const PackHead *head) except -1:
     for i in range(head.seconds):
         if i and packed.seconds[i].second <= packed.seconds[i - 1].second:
             raise ValueError(f"packed batch: second {i} is not after the one before it")
+        if packed.seconds[i].second > <uint64_t> -1 // 1000000:
+            raise ValueError(f"packed batch: second {i} is {packed.seconds[i].second}, beyond 64 bits of microseconds")
         if packed.seconds[i].events > head.rows - events:
             raise ValueError(f"packed batch: second {i} has more calls than are left of {head.rows}")
         events += packed.seconds[i].events

@@ -2,6 +2,7 @@
 
 from array import array
 from collections import Counter
+from struct import Struct
 from typing import Any
 
 import pyarrow as pa
@@ -104,6 +105,7 @@ def test_what_is_wrong_is_said() -> None:
     parser = Parser()
     parser.feed(b"mmap2: PID=7, process=x, time=5000000, length=9\nno line\n")
     packed = parser.seal().pack()
+    second = Struct("<3Q")  # and the calls and rejected lines in it
     cases = [
         (b"", "0 bytes are too few"),
         (b"{" + packed[1:], "begins with b'{batch01'"),
@@ -111,6 +113,7 @@ def test_what_is_wrong_is_said() -> None:
         (packed[:8] + b"\xff" * 8 + packed[16:], "count 0 of its head is 18446744073709551615"),
         (packed[:16] + b"\x02" + packed[17:], "its head says 2"),
         (packed.replace((5_000_000).to_bytes(8, "little"), (5_000_001).to_bytes(8, "little")), "activity 0"),
+        (packed.replace(second.pack(5, 1, 1), second.pack(2**64 // 10**6 + 1, 1, 1)), "second 0 is 18446744073710,"),
     ]
     for changed, message in cases:
         with pytest.raises(ValueError, match=f"packed batch: .*{message}"):
