@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from random import Random
 
+import MySQLdb
 import pytest
 from counted import STREAM, Call, WideCall, batches, one_batch
 from mariadb import Server
 
-from memtap.errors import StoreAway
+from memtap.errors import StoreAway, StoreError
 from memtap.stores.contract import CallFilter, Reader, Retention, Store, Stream
 from memtap.stores.mysql.writer import MySQLWriter
 
@@ -100,9 +103,9 @@ class TestAhead:
     ) -> None:
         keep = Retention(keep_events_s=DAY_S)
         store.maintain(keep, NOW_US)
-        write(writer, at(*([ahead_s + 1] * 3000)))
+        write(writer, at(ahead_s + 1))
         before = ends("events")
-        for ahead in (ahead_s // 4, ahead_s, 4 * ahead_s):
+        for ahead in (min(ahead_s // 4, 10 * 365 * DAY_S), ahead_s, 4 * ahead_s):
             now_us = NOW_US + ahead * 1_000_000
             store.maintain(keep, now_us)
             present, following = [end for end in ends("events") if end == "MAXVALUE" or int(end) > now_us][:2]
@@ -113,6 +116,39 @@ class TestAhead:
                 assert present == "MAXVALUE" or int(present) <= NOW_US + 3 * ahead_s * 1_000_000
             if ahead_s > 20 * 365 * DAY_S:
                 break
+
+    def test_a_housekeeper_that_is_killed_at_any_moment_loses_no_call(
+        self, store: Store, writer: MySQLWriter, reader: Reader, mariadb: Server, ends: Callable[[str], list[str]]
+    ) -> None:
+        write(writer, [Call(1, time_us=NOW_US + at * HOUR_S * 1_000_000) for at in (*range(-50, 3), 10, 100, 1000)])
+        before = reader.calls(CallFilter(), limit=999)
+        chance = Random(5)
+        over = threading.Event()
+        killed = []
+
+        def kill() -> None:
+            connection = mariadb.connect()
+            while not over.is_set():
+                connection.query("SELECT id FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE%'")
+                for (number,) in connection.store_result().fetch_row(0):
+                    time.sleep(chance.random() * 0.02)
+                    with suppress(MySQLdb.Error):  # it is gone
+                        connection.query(f"KILL {number}")
+                        killed.append(number)
+            connection.close()
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        for hour in range(30):
+            with suppress(StoreError):
+                store.maintain(Retention(keep_events_s=10**9), NOW_US + hour * HOUR_S * 1_000_000)
+        over.set()
+        thread.join()
+        assert killed
+        assert reader.calls(CallFilter(), limit=999) == before
+        store.maintain(Retention(keep_events_s=DAY_S * 100), NOW_US + 60 * HOUR_S * 1_000_000)
+        assert ends("events")[-1] == "MAXVALUE"
+        assert writer.write(1, replace(one_batch(*at(1)), number=1, first_ordinal=len(before)))
 
 
 class TestRetention:

@@ -15,6 +15,7 @@ from mariadb import Server
 from memtap.stores import open_store
 from memtap.stores.contract import CallFilter, Loss, Store
 from memtap.stores.mysql import schema
+from memtap.stores.mysql.partitions import first_partitions
 
 CALLS = some_calls(2000)
 WIDE_CALLS = [
@@ -147,7 +148,7 @@ def test_a_migration_that_was_cut_off_after_any_step_is_finished(
 def test_calls_are_made_narrow_once_wherever_it_was_cut_off(mysql_url: str, twin: Store, old: Any, step: str) -> None:
     cursor = old.cursor()
     if step != "nothing":
-        cursor.execute(schema.EVENTS.format(name="events_narrow", end_s=1))
+        cursor.execute(schema.EVENTS.format(name="events_narrow", partitions=first_partitions(1, 1_000_000)))
         cursor.execute(schema.NARROW_EVENTS.format(name="events_narrow"))
     if step == "renamed":
         cursor.execute("RENAME TABLE events TO events_wide, events_narrow TO events")

@@ -210,9 +210,7 @@ CREATE TABLE {name} (
     name_wide INT UNSIGNED,
     PRIMARY KEY (time_us, id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC
-PARTITION BY RANGE (time_us) (
-    PARTITION begin VALUES LESS THAN ({end_s}000000), PARTITION latest VALUES LESS THAN MAXVALUE
-)
+PARTITION BY RANGE (time_us) ({partitions})
 """
 # From the table of version 2, each call as it is.
 NARROW_EVENTS = """
@@ -284,8 +282,7 @@ _VERSION_3 = (
     FROM events
     """,
     _VERSION_2[-1].replace("FROM events e", "FROM calls e"),
-    "ALTER TABLE rollup_1s PARTITION BY RANGE (second)"
-    " (PARTITION begin VALUES LESS THAN ({end_s}), PARTITION latest VALUES LESS THAN MAXVALUE)",
+    "ALTER TABLE rollup_1s PARTITION BY RANGE (second) ({partitions_1s})",
     _tier("rollup_1m"),
     _fill_tier("rollup_1m", 60),
     _tier("rollup_1h"),

@@ -16,6 +16,7 @@ from memtap.stores.mysql import accounts
 from memtap.stores.mysql.errors import DUPLICATE_COLUMN, NO_SUCH_DATABASE, NO_SUCH_TABLE, code_of
 from memtap.stores.mysql.gate import Gate
 from memtap.stores.mysql.housekeeping import Housekeeper
+from memtap.stores.mysql.partitions import first_partitions
 from memtap.stores.mysql.reader import MySQLReader
 from memtap.stores.mysql.schema import EVENTS, MIGRATIONS, NARROW, NARROW_EVENTS, VERSION, VERSIONS_TABLE
 from memtap.stores.mysql.session import Load, Session
@@ -123,24 +124,18 @@ def _change(session: Session, statement: str) -> None:
     if statement == NARROW:
         return _narrow_events(session)
     try:
-        session.run(statement.replace("{end_s}", str(_end_s())))
+        session.run(statement.replace("{partitions_1s}", first_partitions(int(time.time()), 1)))
         session.commit()
     except StoreError as error:
         if _code(error) != DUPLICATE_COLUMN:
             raise
 
 
-def _end_s() -> int:
-    """The end of the first partitions: they hold the past, and the present until housekeeping has come by."""
-    hour = 3600
-    return int(time.time()) // hour * hour + 2 * hour
-
-
 def _narrow_events(session: Session) -> None:
     """Renaming both tables is one step, before which the old one is whole and after which the new one is."""
     if not session.rows("SHOW COLUMNS FROM events LIKE 'what'"):
         session.run("DROP TABLE IF EXISTS events_narrow")
-        session.run(EVENTS.format(name="events_narrow", end_s=_end_s()))
+        session.run(EVENTS.format(name="events_narrow", partitions=first_partitions(int(time.time()), 1_000_000)))
         session.run(NARROW_EVENTS.format(name="events_narrow"))
         session.commit()
         session.run("RENAME TABLE events TO events_wide, events_narrow TO events")
