@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test fuzz soak lint bench overhead load screenshots vendor clean
+.PHONY: help run test fuzz soak lint bench reads overhead load screenshots vendor clean
 
 help: ## this list
 	@printf 'memtap: who is asking the kernel for memory\n\n'
@@ -34,6 +34,10 @@ lint: ## the house rules alone: ruff, mypy, cython-lint, shellcheck
 bench: ## measure memtap against its peers (ten minutes on a quiet machine; ARGS=--quick for a try)
 	@scripts/setup.sh bench
 	@exec .venv/bin/python -m benchmarks $(ARGS)
+
+reads: ## measure what reads cost with up to 100 million stored calls (half an hour, 20 GB; ARGS="--only duckdb")
+	@scripts/setup.sh bench
+	@exec .venv/bin/python -m benchmarks.reads $(ARGS)
 
 overhead: ## measure what tapping costs other programs (as root, ten minutes on a quiet machine; ARGS=--quick for a try)
 	@scripts/setup.sh bench

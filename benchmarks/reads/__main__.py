@@ -1,6 +1,7 @@
-"""What each read costs with more and more stored calls: python -m benchmarks.reads [CALLS…].
+"""What each read costs with more and more stored calls: python -m benchmarks.reads [CALLS…] [--only STORE].
 
-Prints milliseconds (medians) and the ratio of the last size to the first; writes the plans beside the figures.
+Medians of the processors' time, a table by store; the plans go into the results. A whole run, `make reads`, writes
+benchmarks/reads/results.json and the READMEs' section.
 """
 
 from __future__ import annotations
@@ -8,95 +9,102 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import tempfile
-import time
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from benchmarks.reads.filling import CALLS_PER_S, FIRST_US, fill
-from memtap.stores import open_store
-from memtap.stores.contract import CallFilter
-from memtap.stores.duckdb.reader import DuckDBReader
+from benchmarks import machine
+from benchmarks.reads import report
+from benchmarks.reads.asked import Read, reads
+from benchmarks.reads.duckdb import DuckDBSide
+from benchmarks.reads.loading import loading
+from benchmarks.reads.mariadb import MariaDBSide
+from memtap.stores.contract import Store
 
+CALLS = [1_000_000, 10_000_000, 100_000_000]
 REPETITIONS = 15
-SECOND_US = 1_000_000
 
 
-class Explaining(DuckDBReader):
-    """Keeps the plan of every statement it puts."""
+class Side(Protocol):
+    """A kind of store, and one of it with many calls; a context manager."""
 
-    plans: list[tuple[str, str]]
+    name: str
 
-    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        self.plans.append((sql, str(super()._rows(f"EXPLAIN {sql}", values)[0][1])))
-        return super()._rows(sql, values)
-
-
-def reads(calls: int) -> dict[str, Callable[[DuckDBReader], object]]:
-    end_us = FIRST_US + calls * SECOND_US // CALLS_PER_S
-    middle = (FIRST_US + end_us) // 2
-    everything = CallFilter()
-    return {
-        "process table": lambda reader: reader.processes(),
-        "totals": lambda reader: reader.totals(),
-        "shares, 1 min": lambda reader: reader.window(end_us - 60 * SECOND_US, end_us),
-        "shares, all": lambda reader: reader.window(0, end_us + 3600 * SECOND_US),
-        "history of one, 1 min by 1 s": lambda reader: reader.history(77, middle, middle + 60 * SECOND_US),
-        "history of one, all by 1 h": lambda reader: reader.history(77, 0, end_us + 3600 * SECOND_US, step=3600),
-        "newest page": lambda reader: reader.calls(everything),
-        "page in the middle": lambda reader: reader.calls(everything, before=(middle, 2**63)),
-        "page of one, newest": lambda reader: reader.calls(CallFilter(process_id=77), limit=50),
-        "page of munmap, middle": lambda reader: reader.calls(CallFilter(call="munmap"), before=(middle, 2**63)),
-    }
+    def fill(self, calls: int) -> None: ...
+    def filled(self) -> Store: ...
+    def empty(self) -> Store: ...
+    def bytes(self) -> int: ...
+    def cpu_ns(self) -> int: ...
+    def plans(self, read: Read) -> list[tuple[str, str]]: ...
 
 
-def measured(path: Path, calls: int) -> tuple[dict[str, float], dict[str, list[tuple[str, str]]]]:
-    """Milliseconds and plans by read."""
-    times: dict[str, float] = {}
-    plans: dict[str, list[tuple[str, str]]] = {}
-    with closing(open_store(f"duckdb://{path}")) as store:
+SIDES: dict[str, Callable[[Path | None], Any]] = {"duckdb": DuckDBSide, "mariadb": MariaDBSide}
+
+
+def measure(side: Side, calls: int, repetitions: int) -> dict[str, Any]:
+    """Milliseconds and plans by read, bytes a call, and the loader's rates."""
+    asked = reads(calls)
+    each: dict[str, list[float]] = {name: [] for name in asked}
+    with closing(side.filled()) as store:
         reader = store.reader()
-        assert isinstance(reader, DuckDBReader)
-        explaining = Explaining(reader.database)
-        for name, read in reads(calls).items():
-            explaining.plans = []
-            read(explaining)
-            plans[name] = explaining.plans
-            each = []
-            for _ in range(REPETITIONS):
-                begun = time.thread_time()  # a statement runs in the thread that asks, and neighbours do not count
+        for repetition in range(repetitions + 1):
+            for name, read in asked.items():
+                begun = side.cpu_ns()
                 read(reader)
-                each.append((time.thread_time() - begun) * 1000)
-            times[name] = statistics.median(each)
-    return times, plans
+                if repetition:
+                    each[name].append((side.cpu_ns() - begun) / 1e6)
+    found: dict[str, Any] = {
+        "calls": calls,
+        "bytes": side.bytes(),
+        "cpu_ms": {name: statistics.median(times) for name, times in each.items()},
+        "plans": {name: side.plans(read) for name, read in asked.items()},
+    }
+    with closing(side.filled()) as filled, closing(side.empty()) as empty:
+        found["calls_per_cpu_s"] = dict(
+            zip(("filled", "empty"), loading(filled, empty, calls, side.cpu_ns), strict=True)
+        )
+    return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks.reads", description=__doc__)
-    parser.add_argument("calls", nargs="*", type=int, default=[1_000_000, 10_000_000])
-    parser.add_argument("--plans", type=Path, help="write the plans there, as JSON")
+def show(name: str, sizes: Sequence[dict[str, Any]]) -> None:
+    first, last = sizes[0], sizes[-1]
+    print(f"{f'{name}: CPU milliseconds a read':36}" + "".join(f"{each['calls']:>14,}" for each in sizes) + "   ratio")
+    for read in first["cpu_ms"]:
+        times = [each["cpu_ms"][read] for each in sizes]
+        print(f"{read:36}" + "".join(f"{ms:14.1f}" for ms in times) + f"{times[-1] / times[0]:8.2f}")
+    rates = last["calls_per_cpu_s"]
+    print(f"{last['bytes'] / last['calls']:.1f} bytes a call; loader: {rates['filled'] / rates['empty']:.2f} of empty")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reads", description=__doc__)
+    parser.add_argument("calls", nargs="*", type=int, default=CALLS)
+    parser.add_argument("--only", choices=SIDES, help="one kind of store; the other's figures stay as they are")
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     parser.add_argument("--folder", type=Path, help="where the stores are made (default: a temporary one)")
+    parser.add_argument("--output", type=Path, help="keep the results there, and leave the READMEs alone")
     options = parser.parse_args()
-    times: dict[int, dict[str, float]] = {}
-    plans: dict[int, object] = {}
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        for calls in options.calls:
-            path = Path(folder, f"{calls}.duckdb")
-            fill(path, calls)
-            size = path.stat().st_size
-            times[calls], plans[calls] = measured(path, calls)
-            path.unlink()
-            print(f"{calls:,} calls: {size / calls:.1f} bytes a call, sums included", flush=True)
-    first, last = options.calls[0], options.calls[-1]
-    print(f"{'CPU milliseconds a read':32}" + "".join(f"{calls:>14,}" for calls in options.calls) + "   ratio")
-    for name in times[first]:
-        row = "".join(f"{times[calls][name]:14.1f}" for calls in options.calls)
-        print(f"{name:32}{row}{times[last][name] / times[first][name]:8.2f}")
-    if options.plans:
-        options.plans.write_text(json.dumps(plans, indent=1))
+    found: dict[str, Any] = report.read()
+    for key, make in SIDES.items():
+        if options.only in (None, key):
+            sizes = []
+            for calls in options.calls:
+                with make(options.folder) as side:
+                    side.fill(calls)
+                    sizes.append(measure(side, calls, options.repetitions))
+                    print(f"{side.name}: {calls:,} calls measured", file=sys.stderr)
+            show(side.name, sizes)
+            about = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "machine": machine.describe()}
+            found[key] = about | {"name": side.name, "repetitions": options.repetitions, "sizes": sizes}
+    if options.output:
+        options.output.write_text(json.dumps(found, indent=1) + "\n")
+    elif options.calls == CALLS:
+        report.keep(found)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -41,7 +41,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, first: int, end: int) -> None
     connection.execute(
         "INSERT INTO folded_1s SELECT * FROM (SELECT process_id, time_us // 1000000 AS second,"
         " sum(CASE call WHEN 0 THEN length ELSE 0 END), sum(CASE call WHEN 1 THEN length ELSE 0 END),"
-        " count(*) FILTER (call = 0), count(*) FILTER (call = 1), 0, NULL, NULL, NULL"
+        " count(*) FILTER (call = 0), count(*) FILTER (call = 1), 0, arg_max(length, time_us), NULL, max(time_us)"
         " FROM events WHERE id >= (1::UBIGINT << 40) + ? AND id < (1::UBIGINT << 40) + ?"
         " GROUP BY ALL) ORDER BY second // 3, process_id, second",  # as the writer folds
         [first, end],
@@ -61,16 +61,18 @@ def _insert(connection: duckdb.DuckDBPyConnection, first: int, end: int) -> None
 def _sums(connection: duckdb.DuckDBPyConnection, calls: int) -> None:
     last_us = FIRST_US + (calls - 1) * 1_000_000 // CALLS_PER_S
     sums = "sum(requested), sum(released), sum(requests), sum(releases)"
+    held = "arg_max(vm, held_us), NULL, max(held_us)"
     for tier, finer, step in (("folded_1m", "folded_1s", 60), ("folded_1h", "folded_1m", 3600)):
         connection.execute(
-            f"INSERT INTO {tier} SELECT process_id, second // {step} * {step} AS begun, {sums}, 0, NULL, NULL, NULL"
+            f"INSERT INTO {tier} SELECT process_id, second // {step} * {step} AS begun, {sums}, 0, {held}"
             f" FROM {finer} GROUP BY ALL ORDER BY begun, process_id"
         )
     connection.execute(
         "INSERT INTO folded_processes"
-        " (id, host_id, pid, start_us, name_id, requested, released, requests, releases, first_us, last_us)"
-        f" SELECT process_id, 1, process_id, 0, 1 + process_id % 40, {sums}, ?, ? FROM folded_1h GROUP BY process_id"
-        " ORDER BY process_id",
+        " (id, host_id, pid, start_us, name_id, requested, released, requests, releases, first_us, last_us,"
+        " vm, resident, held_us)"
+        f" SELECT process_id, 1, process_id, 0, 1 + process_id % 40, {sums}, ?, ?, {held} FROM folded_1h"
+        " GROUP BY process_id ORDER BY process_id",
         [FIRST_US, last_us],
     )
     connection.execute(

@@ -16,11 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.database import OPTIONS
-from benchmarks.reads.__main__ import reads
+from benchmarks.reads.asked import reads
 from benchmarks.reads.filling import CALLS_PER_S, FIRST_US, PROCESSES
 from memtap.stores import open_store
 from memtap.stores.address import MySQLAddress, parse
-from memtap.stores.contract import CallFilter, Reader
+from memtap.stores.contract import CallFilter, Reader, Store
 from memtap.stores.mysql.reader import MySQLReader
 from tests.mariadb import Server
 
@@ -129,6 +129,20 @@ class MariaDBSide:
             last_us = FIRST_US + (calls - 1) * 1_000_000 // CALLS_PER_S
             for statement in OTHERS:
                 cursor.execute(statement.format(calls=calls, batches=batches, last_us=last_us))
+
+    def filled(self) -> Store:
+        return open_store(self._server.url("bench"))
+
+    def empty(self) -> Store:
+        """Another one without a call, each time."""
+        self._server.execute("DROP DATABASE IF EXISTS nothing")
+        store = open_store(self._server.url("nothing"))
+        store.migrate()
+        return store
+
+    def cpu_ns(self) -> int:
+        """Nanoseconds of the processors so far, in the server and here: neighbours do not count."""
+        return time.thread_time_ns() + _server_ns(self._server.pid)
 
     def reader(self) -> Reader:
         return open_store(self._server.url("bench")).reader()
