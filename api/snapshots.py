@@ -140,14 +140,14 @@ class Snapshots:
         """200 with the document for `key`, or 304 where the client has it. Raises what `document` raises."""
         moment = await self.moment()
         etag = self._etag(moment.version, key)
-        if _matches(request.headers.get("if-none-match", ""), etag):
+        if matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=_cache_headers(etag, vary, 0))
         answer, etag, age = await self._newest(moment, key, document, etag)
         headers = _cache_headers(etag, vary, age)
-        if _matches(request.headers.get("if-none-match", ""), etag):
+        if matches(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
         body = answer.body
-        if len(body) >= GZIP_FROM and _takes_gzip(request.headers.get("accept-encoding", "")):
+        if len(body) >= GZIP_FROM and takes_gzip(request.headers.get("accept-encoding", "")):
             body = await self.in_thread(answer.compressed) if answer.gzipped is None else answer.gzipped
             headers["Content-Encoding"] = "gzip"
         return Response(body, headers=headers, media_type=media_type)
@@ -173,7 +173,8 @@ class Snapshots:
             making = self._making[key] = asyncio.ensure_future(self._make_and_keep(moment, key, document, etag))
             making.add_done_callback(lambda done: self._made(key, done))
         if old is not None:
-            await asyncio.wait({making}, timeout=PATIENCE_S)
+            if old.answer.took_s < PATIENCE_S:  # so may the next
+                await asyncio.wait({making}, timeout=PATIENCE_S)
             if not making.done():
                 return old.answer, old.etag, old.age
         return await asyncio.shield(making)
@@ -250,12 +251,12 @@ def _cost(answer: Answer) -> int:
     return len(answer.body) + ENTRY_BYTES
 
 
-def _matches(if_none_match: str, etag: str) -> bool:
+def matches(if_none_match: str, etag: str) -> bool:
     given = [tag.strip() for tag in if_none_match.split(",")]
     return "*" in given or etag.removeprefix("W/") in [tag.removeprefix("W/") for tag in given]
 
 
-def _takes_gzip(accept_encoding: str) -> bool:
+def takes_gzip(accept_encoding: str) -> bool:
     for choice in accept_encoding.lower().split(","):
         coding, _, weight = choice.partition(";")
         if coding.strip() == "gzip":

@@ -35,7 +35,7 @@ DESCRIPTORS = CONNECTIONS + 500  # wanted for them and for the rest of the progr
 # A list of processes is ten thousands of objects that refer to no object which refers to them: looking through them for
 # such circles again and again takes a third of the time that reading them takes, and every thread waits meanwhile.
 YOUNG_OBJECTS = 200_000  # more than are made for one answer (Python's own: 700)
-SWITCH_S = 0.001  # how long a thread that reads a store may keep the event loop waiting (Python's own: 5 ms)
+SWITCH_S = 0.0005  # how long a thread that reads a store may keep the event loop waiting (Python's own: 5 ms)
 
 
 def bind(host: str, port: int) -> socket.socket:

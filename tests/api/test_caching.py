@@ -163,7 +163,7 @@ def test_while_an_answer_is_made_anew_that_of_a_moment_ago_is_given(fresh, serve
 def test_a_store_that_changes_all_the_time_is_not_read_all_the_time(fresh, serve, events, counting, monkeypatch):
     """What took long to make stands for a while: or a list of ten thousand processes would keep a core busy."""
     reader = counting(fresh.reader())
-    site = serve(reader, stale_s=600.0)
+    site = serve(reader, stale_s=600.0, tick_s=600.0)  # the clock reads, too
     assert site.get("/api/ObtenerProcesos") == []
     monkeypatch.setattr(snapshots, "REST", 1e9)
     monkeypatch.setattr(snapshots, "REST_MOST_S", 600.0)

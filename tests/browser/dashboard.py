@@ -48,9 +48,12 @@ class Dashboard:
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
         self.page.on("request", self._note)
-        self.page.goto(product.address)
         if query:
+            # The page is loaded once, and not for the token and again for the query.
+            self.context.request.get(product.address, max_redirects=0)
             self.page.goto(f"{product.origin}/?{query}")
+        else:
+            self.page.goto(product.address)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

@@ -23,7 +23,8 @@ from .wide_trace import wide_trace
 
 LINES = 6_000  # of the recording
 THEMES = ("light", "dark")
-LANGUAGES = ("en", "es")
+# What a rule says of colours it says in any language, and what it says of words in any colour.
+THEME_AND_LANGUAGE = pytest.mark.parametrize(("theme", "language"), [("light", "en"), ("dark", "es")])
 LOSSES = (
     Loss(FIRST_US + 5_000_000, "tap", 7, "the tap says it lost them", since_us=FIRST_US + 2_000_000),
     Loss(FIRST_US + 9_000_000, "ring", 0, "nobody knows how many"),
@@ -60,8 +61,7 @@ def wide_served(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield product
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("theme", THEMES)
+@THEME_AND_LANGUAGE
 def test_no_state_of_the_page_breaks_a_rule(
     theme: str, language: str, wide_served: Product, open_dashboard: Open
 ) -> None:
@@ -134,8 +134,7 @@ def test_an_empty_and_a_disconnected_page_break_no_rule(
     dashboard.errors = [error for error in dashboard.errors if "Failed to load resource" not in error]
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("theme", THEMES)
+@THEME_AND_LANGUAGE
 def test_no_trouble_that_the_page_tells_of_breaks_a_rule(
     theme: str, language: str, tmp_path: Path, open_dashboard: Open
 ) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from web import Site, serving, stored
 
+from memtap.api import frontend
 from memtap.names import parse
 
 POLICY = (
@@ -122,6 +123,28 @@ def test_every_file_of_the_dashboard_has_the_type_that_a_strict_browser_wants(si
         assert client.get("/lib/page.css").headers["content-type"] == "text/css; charset=utf-8"
         assert client.get("/favicon.svg").headers["content-type"] == "image/svg+xml"
         assert client.get("/vendor/inter/inter-latin.woff2").headers["content-type"] == "font/woff2"
+
+
+def test_a_file_of_the_dashboard_is_compressed_and_not_sent_again_until_it_has_changed(
+    serve, made, monkeypatch, tmp_path
+):
+    module = tmp_path / "lib" / "new.js"
+    module.parent.mkdir()
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    module.write_text("// as it was\n" * 500)
+    monkeypatch.setattr(frontend, "files", lambda _package: tmp_path)
+    with serve(made.reader()).client() as client:
+        first = client.get("/lib/new.js", headers={"Accept-Encoding": "gzip"})
+        assert first.headers["content-encoding"] == "gzip"
+        assert first.text == module.read_text()
+        assert first.headers["cache-control"] == "private, no-cache"
+        seen = {"If-None-Match": first.headers["etag"]}
+        assert client.get("/lib/new.js", headers=seen).status_code == 304
+        module.write_text("// as it is now\n" * 500)
+        changed = client.get("/lib/new.js", headers={**seen, "Accept-Encoding": "identity"})
+        assert (changed.status_code, changed.text) == (200, module.read_text())
+        module.unlink()
+        assert client.get("/lib/new.js").status_code == 404
 
 
 NAMES = (
