@@ -87,15 +87,20 @@ static void fuzz_cleared(void *table) {
 /* Blocks that are free, by size, poisoned: AddressSanitizer's own allocation costs more than reading a line does. A
  * block has one size for ever, so a byte beyond it is in AddressSanitizer's red zone; the 16 bytes before it hold its
  * size, and are poisoned too. */
-enum { FUZZ_HEAD = 16, FUZZ_KEPT = 64 };
-static struct { size_t size; char *block; } fuzz_kept[FUZZ_KEPT];
+enum { FUZZ_HEAD = 16, FUZZ_KEPT = 256, FUZZ_NEAR = 8 };
+static struct { size_t size; char *block; } fuzz_kept[FUZZ_KEPT]; /* each size's in FUZZ_NEAR places */
 static unsigned fuzz_next_kept;
 
 #define FUZZ_UNCHECKED __attribute__((no_sanitize("address", "undefined", "coverage"), noinline))
 
+static inline unsigned fuzz_near(size_t size) {
+    return (unsigned)(size * 0x9e3779b97f4a7c15u >> 32) % (FUZZ_KEPT / FUZZ_NEAR) * FUZZ_NEAR;
+}
+
 FUZZ_UNCHECKED static void *fuzz_buffer(size_t size) {
     char *block = NULL;
-    for (int i = 0; i < FUZZ_KEPT && !block; i++) {
+    unsigned near = fuzz_near(size);
+    for (unsigned i = near; i < near + FUZZ_NEAR && !block; i++) {
         if (fuzz_kept[i].block && fuzz_kept[i].size == size) {
             block = fuzz_kept[i].block;
             fuzz_kept[i].block = NULL;
@@ -115,17 +120,19 @@ FUZZ_UNCHECKED static size_t fuzz_size(void *memory) { return *(size_t *)((char 
 
 FUZZ_UNCHECKED static void fuzz_release(void *memory) {
     char *block = (char *)memory - FUZZ_HEAD;
-    unsigned place = fuzz_next_kept;
+    unsigned near, place;
     if (memory == NULL) return;
     fuzz_require(!*(size_t *)block || !__asan_address_is_poisoned(memory), "a block is freed once");
     fuzz_live--;
-    for (int i = 0; i < FUZZ_KEPT; i++) {
+    near = fuzz_near(*(size_t *)block);
+    place = near + fuzz_next_kept % FUZZ_NEAR;
+    for (unsigned i = near; i < near + FUZZ_NEAR; i++) {
         if (!fuzz_kept[i].block) place = i;
     }
-    if (fuzz_kept[place].block) { /* the oldest goes */
+    if (fuzz_kept[place].block) { /* an old one goes */
         __asan_unpoison_memory_region(fuzz_kept[place].block, FUZZ_HEAD + fuzz_kept[place].size);
         free(fuzz_kept[place].block);
-        fuzz_next_kept = (fuzz_next_kept + 1) % FUZZ_KEPT;
+        fuzz_next_kept++;
     }
     fuzz_kept[place].size = *(size_t *)block;
     fuzz_kept[place].block = block;
@@ -226,6 +233,7 @@ static int fuzz_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, con
     return ETIMEDOUT;
 }
 
+#define MEMTAP_RECENT 4 /* names that push each other out, and little to fill for each input */
 #define malloc fuzz_malloc
 #define calloc fuzz_calloc
 #define posix_memalign fuzz_posix_memalign
