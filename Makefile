@@ -43,7 +43,7 @@ overhead: ## measure what tapping costs other programs (as root, ten minutes on 
 	@scripts/setup.sh bench
 	@exec .venv/bin/python -m benchmarks.overhead $(ARGS)
 
-load: ## measure what the page's server bears: 1,000 listeners, 10,000 processes (five minutes on a quiet machine)
+load: ## measure what the page's server bears: 1,000 listeners, 10,000 processes (a quarter of an hour on a quiet machine)
 	@scripts/setup.sh bench
 	@exec .venv/bin/python -m benchmarks.load $(ARGS)
 

@@ -1,4 +1,5 @@
-"""Measures what the page's server bears: python -m benchmarks.load [--quick] [--stall SECONDS] [--output FILE]"""
+"""Measures what the page's server bears: python -m benchmarks.load [--quick] [--only PART] [--stall SECONDS]
+[--output FILE]"""
 
 from __future__ import annotations
 
@@ -23,9 +24,11 @@ PROCESSES = 10_000
 CLIENTS = 1000
 STALLED = CLIENTS // 20
 RATE = 50  # requests a second
+PARTS = ("requests", "live", "stall", "ingest")
 EPILOG = """
-A whole run writes benchmarks/load/results.json and, from that, the README's section. The clients are another process,
-and nothing else should be busy: what the machine's load was is kept with the figures.
+Writes benchmarks/load/results.json and, from that, the README's section, unless --quick. The clients are another
+process, and nothing else should be busy: what the machine's load was is kept with the figures of each part. How much
+the server grows does not depend on it, so that the ten minutes of `--only stall` may be any.
 """
 
 
@@ -137,33 +140,40 @@ def ingest(server: Subject, seconds: float, repetitions: int) -> dict[str, Any]:
     return {"alone": alone, "watched": watched, "ratio": round(statistics.median(ratios), 4), "seconds": seconds}
 
 
-def measure(*, quick: bool, stall_s: float) -> dict[str, Any]:
+def measure(part: str, *, quick: bool, stall_s: float) -> dict[str, Any]:
+    """One of PARTS, on a server of its own."""
     seconds = 5.0 if quick else 20.0
-    found: dict[str, Any] = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "machine": machine.describe(),
-        "quick": quick,
-        "processes": PROCESSES,
-        "clients": CLIENTS,
-        "stalled": STALLED,
-        "rate": RATE,
-    }
+    begun = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "load": machine.describe()["load"]}
     with subject() as server:
-        found["requests"] = requests(server, seconds)
-    with subject() as server:
-        found["live"] = delivery(server, max(seconds, stall_s))
-    with subject() as server:
-        found["ingest"] = ingest(server, seconds / 2, 1 if quick else 5)
-    return found
+        if part == "requests":
+            found = requests(server, seconds)
+        elif part == "live":
+            found = delivery(server, 3 * seconds)
+        elif part == "stall":
+            found = delivery(server, stall_s)
+        else:
+            found = ingest(server, seconds / 2, 1 if quick else 5)
+    return found | begun
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__, epilog=EPILOG)
     parser.add_argument("--quick", action="store_true", help="for trying, not for quoting")
-    parser.add_argument("--stall", type=float, default=60.0, metavar="SECONDS", help="how long the deaf stay")
+    parser.add_argument("--only", choices=PARTS, help="measure that part again, and keep the others' figures")
+    parser.add_argument("--stall", type=float, default=600.0, metavar="SECONDS", help="how long the deaf stay")
     parser.add_argument("--output", type=Path, metavar="FILE", help="keep the results there")
     args = parser.parse_args()
-    found = measure(quick=args.quick, stall_s=10.0 if args.quick else args.stall)
+    found: dict[str, Any] = json.loads(FILE.read_text()) if args.only else {}
+    found |= {
+        "machine": machine.describe(),
+        "quick": args.quick,
+        "processes": PROCESSES,
+        "clients": CLIENTS,
+        "stalled": STALLED,
+        "rate": RATE,
+    }
+    for part in (args.only,) if args.only else PARTS:
+        found[part] = measure(part, quick=args.quick, stall_s=10.0 if args.quick else args.stall)
     print("\n".join(report.section(found)))
     if args.output:
         args.output.write_text(json.dumps(found, indent=1) + "\n")
