@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +25,23 @@ class Explaining(DuckDBReader):
     plans: list[tuple[str, str]]
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        self.plans.append((sql, str(super()._rows(f"EXPLAIN ANALYZE {sql}", values)[0][1])))
+        plan = json.loads(super()._rows(f"EXPLAIN (ANALYZE, FORMAT json) {sql}", values)[0][1])
+        self.plans.append((sql, "\n".join(line for root in plan["operator"] for line in _steps(root, 0))))
         return super()._rows(sql, values)
+
+
+def _steps(step: dict[str, Any], depth: int) -> Iterator[str]:
+    """A plan as lines: each step with its rows; of a scan, what it reads and the row groups that it could not skip."""
+    more = step.get("extra_info", {})
+    line = f"{'  ' * depth}{step.get('type', '?')} {step.get('intermediate_rows', '?')} rows"
+    if "row_groups_scanned" in step:
+        table = str(more.get("Table", "?")).rpartition(".")[2]
+        filters = " AND ".join(more["Filters"]) if isinstance(more.get("Filters"), list) else more.get("Filters", "")
+        line += f", {table}: {step['row_groups_scanned']} of {step.get('total_row_groups_to_scan', '?')} row groups"
+        line += f", {step.get('rows_scanned', '?')} rows scanned, {filters[:160]}"
+    yield line
+    for child in step.get("children", ()):
+        yield from _steps(child, depth + 1)
 
 
 class DuckDBSide:

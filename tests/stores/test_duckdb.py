@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from counted import STREAM, batches, one_batch, some_calls
+from counted import FIRST_US, STREAM, batches, one_batch, some_calls
 
 from memtap.errors import StoreError
 from memtap.stores import open_store
-from memtap.stores.contract import Store
+from memtap.stores.contract import Retention, Store
+from memtap.stores.duckdb import folding
+from memtap.stores.duckdb.database import Database
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -159,3 +163,57 @@ def run(*lines: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_writer_writes_within_every_transaction_of_housekeeping_but_the_short_ones(
+    file: Path, open_url: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is settled, dropped or moved: a batch is committed meanwhile, and nothing is undone for it."""
+    for name in ("MOST_FRESH_1M", "MOST_FRESH_1H"):
+        monkeypatch.setattr(folding, name, 1)
+    store = open_url(f"duckdb://{file}")
+    with closing(store.writer()) as writer:
+        cursor = writer.open_stream(STREAM)
+        waiting = iter(batches(some_calls(6000), rows=100, start=cursor))
+        for batch in itertools.islice(waiting, 20):
+            writer.write(cursor.stream_no, batch)
+
+        def write() -> None:
+            assert writer.write(cursor.stream_no, next(waiting))
+            written.append(1)
+
+        written: list[int] = []
+        plain, turns = Database.transaction, Database.writing
+
+        @contextmanager
+        def interrupted(database: Database) -> Iterator[object]:
+            with plain(database) as connection:
+                yield connection
+                if threading.current_thread() is threading.main_thread() and not held:
+                    thread = threading.Thread(target=write)
+                    thread.start()
+                    thread.join(60)
+                    assert not thread.is_alive(), "the writer waits for housekeeping"
+
+        @contextmanager
+        def taken(database: Database) -> Iterator[object]:
+            held.append(1)
+            turn_taken.append(threading.current_thread() is threading.main_thread())
+            try:
+                with turns(database) as connection:
+                    yield connection
+            finally:
+                held.pop()
+
+        held: list[int] = []
+        turn_taken: list[bool] = []  # by housekeeping
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "transaction", interrupted)
+            patch.setattr(Database, "writing", taken)
+            later_us = FIRST_US + 1000 * 24 * 3600 * 10**6
+            steps = [store.maintain(Retention(3600, None, 3600), later_us) for _ in range(3)]
+        assert sum(step.events_dropped for step in steps) >= 2000
+        assert sum(step.rollups_dropped for step in steps) > 0
+        assert len(written) >= 10
+        assert turn_taken.count(True) <= 3 * len(steps), "to fold, to drop processes, to say that there is news"
+        assert writer.open_stream(STREAM).next_batch == 20 + len(written)

@@ -6,7 +6,8 @@ that once stood ten years ahead keeps nothing for ten years. A tier is first no 
 a step later its rows go: a reader that has seen the old horizon has ended by then.
 
 What is deleted is nobody's but housekeeping's, so the writer goes on meanwhile; it waits for its turn only while what
-it writes itself is folded or trimmed, some milliseconds each.
+it changes itself is folded or trimmed, some tens of milliseconds at most. `written.housekeeping` is held all the while:
+a writer that finds it held leaves it to this one to settle.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ HOUR_S, DAY_S = 3600, 86_400
 MINUTES_KEPT_S = 30 * DAY_S
 MOST_CALLS = 1_000_000  # dropped in one step, but for the last extent's
 MOST_ROWS = 400_000  # of rollups, likewise
-MOST_PROCESSES = 50_000
+MOST_PROCESSES = 20_000
 BATCHES_KEPT = 10_000  # of each stream, to know a repeat by its content; of older ones the number suffices
 FILL = 0.9  # of keep_bytes: beyond it calls go, so that the file, which does not shrink, stays below
 _COARSER = {1: 60, 60: HOUR_S, HOUR_S: HOUR_S}
@@ -76,12 +77,12 @@ def _fold(database: Database, now_us: int, step: _Step) -> None:
             if connection.execute("SELECT count(*) FROM activity").fetchall()[0][0]:
                 folding.fold(connection, now_us)
         database.written.fold_done()
-    with database.writing() as connection:
+    with database.transaction() as connection:
         step.more |= folding.settle(connection)
 
 
 def _drop_calls(database: Database, retention: Retention, now_us: int, step: _Step) -> None:
-    with database.writing() as connection:  # the clock has gone back since: they age from now on
+    with database.transaction() as connection:  # the clock has gone back since: they age from now on
         connection.execute(
             "UPDATE extents SET arrived_us = ? WHERE arrived_us > ?", [now_us, now_us + HOUR_S * SECOND_US]
         )

@@ -124,8 +124,13 @@ class DuckDBWriter:
                 return
             with self._database.writing() as connection:
                 folding.fold(connection, folding.now_us())
-                folding.settle(connection)
             written.fold_done()
+            if written.housekeeping.acquire(blocking=False):
+                try:
+                    with self._database.writing() as connection:
+                        folding.settle(connection)
+                finally:
+                    written.housekeeping.release()
 
     def _process_ids(
         self, connection: Connection, host_id: int, processes: Mapping[Identity, Facts]
