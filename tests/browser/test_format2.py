@@ -184,6 +184,8 @@ def test_wide_tables_fit_every_width(width: int, served_wide: Product, open_dash
     dashboard.processes.rows.first.click()
     expect(dashboard.page.locator("memtap-process .detail")).to_be_visible()
     assert dashboard.page.evaluate("document.documentElement.scrollWidth") <= width
+    if width >= 768:
+        assert dashboard.calls.element.evaluate("grid => grid.scrollWidth - grid.clientWidth") == 0
     if width >= 1400:
         for table in (dashboard.processes, dashboard.calls):
             assert table.element.evaluate("grid => grid.scrollWidth - grid.clientWidth") == 0

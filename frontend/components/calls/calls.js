@@ -223,7 +223,7 @@ function columns() {
   });
   return [
     column("time_us", 10.4, (cell, row) => text(cell, timeOfDay(row.time_us), fullTime(row.time_us))),
-    column("pid", 7, (cell, row) => text(cell, String(row.pid)), { end: true }),
+    column("pid", 6.4, (cell, row) => text(cell, String(row.pid)), { end: true }),
     column(
       "process_name",
       7.8,
@@ -231,12 +231,12 @@ function columns() {
       { grow: 1 },
     ),
     column("call", 8.8, showCall),
-    column("what", 10.8, (cell, row) => text(cell, what(row)), { grow: 0.6 }),
+    column("what", 9, (cell, row) => text(cell, what(row)), { grow: 0.6 }),
     column("length", 11.6, showBytes, { end: true }),
-    column("error", 8.2, showResult),
+    column("error", 8, showResult),
     column(
       "vm",
-      10.8,
+      9,
       (cell, row) => text(cell, megabytesIfKnown(row.vm), row.vm === null ? "" : exactBytes(row.vm)),
       { end: true },
     ),

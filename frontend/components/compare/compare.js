@@ -15,6 +15,9 @@ import { placeCard } from "../process/card.js";
 
 const STATES = ["grew", "shrank", "appeared", "ended", "unknown"];
 const SIGNS = { grew: "▲", shrank: "▼", appeared: "+", ended: "×", unknown: "?" };
+// Where there is room for three columns alone: what, who, how much.
+const NARROW = matchMedia("(width < 480px)");
+const NOT_NARROW = ["pid", "before", "after"];
 const ABSENT = { before: "appeared", after: "ended" }; // the state of a process that was not there
 
 export class Compare extends HTMLElement {
@@ -81,6 +84,12 @@ export class Compare extends HTMLElement {
       keyOf: (at) => this.columns.id[at],
       sayLabel: "compare.heading",
     });
+    const fit = () => this.grid.hide(NARROW.matches ? NOT_NARROW : []);
+    NARROW.addEventListener("change", () => {
+      fit();
+      this.grid.draw();
+    });
+    fit();
     this.none = placeholder("compare.loading");
     this.sum = el("p", { class: "shown" });
     this.foot = el("div", { class: "panel-foot" }, this.sum);
@@ -141,13 +150,13 @@ export class Compare extends HTMLElement {
       column("pid", 7, (cell, at) => text(cell, String(of("pid")(at))), { end: true }),
       column(
         "process_name",
-        10,
+        8,
         (cell, at) => text(cell, of("process_name")(at) || t("processes.no-name"), of("process_name")(at)),
         { grow: 2 },
       ),
       column("before", 11, bytes("before"), { end: true, grow: 1 }),
       column("after", 11, bytes("after"), { end: true, grow: 1 }),
-      column("change", 12, (cell, at) => this.#showChange(cell, at), { end: true, grow: 1 }),
+      column("change", 10.4, (cell, at) => this.#showChange(cell, at), { end: true, grow: 1 }),
     ];
   }
 
