@@ -59,6 +59,8 @@ class Live:
         )
         self._pump = Pump(self._parser, self._loader, flush_s=LIVE_FLUSH_S)
         self._unwatched_us = 0  # since when nobody has watched this machine, until the tap's first line
+        self._began_us = 0  # when that came
+        self._late_gap: Loss | None = None  # known only when the store came back
         self._reaper = Reaper(self._end_processes)
         self._may_follow_proc = tap.restarts and not tap.recording and sees_all_pids()
         self._header = b""  # of the stream that a FIFO brings
@@ -73,22 +75,33 @@ class Live:
 
     def look_back(self, store: StoreReader) -> None:
         """At what was before this memtap: how long nobody has watched this machine since it was booted, and who ended
-        meanwhile."""
+        meanwhile. From the loader's thread where the store was away at first."""
         if not self.tap.restarts or self.tap.recording:
             return
         # Not of the latest stream alone: that memtap may have been killed before it had stored anything.
         earlier = [row for row in store.streams() if row.name.startswith(self._streams) and row.name != self._stream]
-        for row in earlier:
-            spooled_us = self._spool.last_us(row.name) if self._spool else 0
-            self._unwatched_us = max(self._unwatched_us, row.last_us or 0, spooled_us)
-        if earlier and not self._unwatched_us:  # none had: since the first of them began
-            self._unwatched_us = min(int(row.name.rpartition(":")[2]) for row in earlier) // 1000
+        since_us = self._spool.newest_us if self._spool else 0  # of a memtap, perhaps, that the store never heard of
+        if since_us < time.time_ns() // 1000 - int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1e6):
+            since_us = 0  # of an earlier boot
+        since_us = max([since_us, *(row.last_us or 0 for row in earlier)])
+        if earlier and not since_us:  # none had: since the first of them began
+            since_us = min(int(row.name.rpartition(":")[2]) for row in earlier) // 1000
+        if self._began_us:
+            self._late_gap = _gap(since_us, self._began_us) if since_us else None
+        else:
+            self._unwatched_us = since_us
         if not self._follows_proc:
             return
         known = {row.pid: row.last_us for row in store.processes() if row.host == self._host.name}
         if gone := sorted(set(known) - live_pids()):
             # no earlier than their last calls, wherever the clock stood then
             self._loader.end_processes(tuple(gone), max(time.time_ns() // 1000, *(known[pid] for pid in gone)))
+
+    def begin_unknowing(self) -> None:
+        """The store is away: `look_back` may come late, or never. Before `start`."""
+        if self.tap.restarts and not self.tap.recording:
+            detail = "memtap began while its store was away: since when nobody had watched was not known"
+            self._pump.add_loss(Loss(time.time_ns() // 1000, "tap", 0, detail))
 
     @property
     def _follows_proc(self) -> bool:
@@ -154,9 +167,8 @@ class Live:
         """One stream of the tap, in the supervisor's thread."""
         if since_us := self._unwatched_us:
             self._unwatched_us = 0
-            now_us = time.time_ns() // 1000
-            detail = "nobody watched since the earlier memtap's last call"
-            self._pump.add_loss(Loss(now_us, "tap", 0, detail, since_us=min(since_us, now_us)))
+            self._pump.add_loss(_gap(since_us, time.time_ns() // 1000))
+        self._began_us = self._began_us or time.time_ns() // 1000
         if self.tap.recording:
             self._reaper.all_ended()  # it begins again
         self._reconciler.begin()
@@ -184,6 +196,9 @@ class Live:
             self._pump.add_loss(Loss(time.time_ns() // 1000, "pipe", 0, detail))
 
     def _tick(self) -> None:
+        if gap := self._late_gap:
+            self._late_gap = None
+            self._pump.add_loss(gap)
         if self._generation != self._parser.generation:
             self._generation, self._seen = self._parser.generation, self._parser.carried
         new = self._parser.process_pids[self._seen :]
@@ -211,6 +226,11 @@ class Live:
         self._parser.end(pids)
         if self._parser.format != 2:  # there a batch says who has ended
             self._loader.end_processes(pids, max(time.time_ns() // 1000, self._pump.newest_us))
+
+
+def _gap(since_us: int, until_us: int) -> Loss:
+    detail = "nobody watched since the earlier memtap's last call"
+    return Loss(until_us, "tap", 0, detail, since_us=min(since_us, until_us))
 
 
 def recorded_host() -> Host:

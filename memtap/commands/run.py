@@ -6,15 +6,17 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import cast
 
 from memtap.commands import keeping, listening, loading
 from memtap.commands.listening import Page
-from memtap.errors import MemtapError
+from memtap.errors import MemtapError, StoreAway
 from memtap.housekeeping import Housekeeper
+from memtap.late import LateReader, LateWriter
 from memtap.live import Live
 from memtap.separation import Separation
 from memtap.spool import Spool
@@ -23,7 +25,7 @@ from memtap.status import SpoolStatus, Status, TapStatus
 from memtap.stopping import stop_on_signals
 from memtap.stores import default_url, open_store, reader_url, store_url
 from memtap.stores.address import MySQLAddress, parse
-from memtap.stores.contract import Store
+from memtap.stores.contract import Reader, Store, Writer
 from memtap.taps.choice import MOST_LEFT_OUT, SPECS, choose
 from memtap.taps.tap import Tap
 
@@ -83,11 +85,20 @@ def run(args: argparse.Namespace) -> int:
         store = stack.enter_context(closing(open_store(url, load=args.load)))
         read_store = stack.enter_context(_read_through(args.reader_store, store))
         spool = _spool(args, tap, spool_folder, stack)
-        store.migrate()
-        writer = stack.enter_context(closing(store.writer()))
-        reader = stack.enter_context(closing(read_store.reader()))
+        is_there = _made_ready(store, spool)
+        reader = read_store.reader() if is_there else cast(Reader, LateReader(read_store.reader))
+        stack.enter_context(closing(reader))
+        writer: Writer
+        if is_there:  # calls are in the order of their streams' numbers: what waits in the spool goes first
+            writer = LateWriter(store.writer) if spool and spool.unread else store.writer()
+        else:
+            writer = LateWriter(lambda: _late(store, live, reader))
+        stack.enter_context(closing(writer))
         live = Live(tap, writer, spool, launch=separation.launch)
-        live.look_back(reader)
+        if is_there:
+            live.look_back(reader)
+        else:
+            live.begin_unknowing()
         housekeeper = Housekeeper(store, keeping.retention(args))
 
         def status() -> Status:
@@ -128,8 +139,28 @@ def _server_pids(url: str) -> tuple[int, ...]:
     """The processes of the store's server: what they do for memtap is not what the machine does."""
     if not isinstance(parse(url), MySQLAddress):
         return ()
-    with closing(open_store(url)) as store:
+    with closing(open_store(url)) as store, suppress(StoreAway):  # that is told of when the store is opened
         return store.server_pids()
+    return ()
+
+
+def _made_ready(store: Store, spool: Spool | None) -> bool:
+    """False where the store is away, and all that comes can wait in a spool."""
+    try:
+        store.migrate()
+    except StoreAway as error:
+        if not spool or spool.error:
+            raise
+        _say(f"{error}; until it answers, what comes waits in {spool.folder}")
+        return False
+    return True
+
+
+def _late(store: Store, live: Live, reader: Reader) -> Writer:
+    """Of a store that was away at the start, and is back."""
+    store.migrate()
+    live.look_back(reader)
+    return store.writer()
 
 
 def _tap_files(spec: str) -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from memtap.errors import MemtapError
-from memtap.spool.record import Entry, Item, encode, tag_of
+from memtap.spool.record import Entry, Item, encode
 from memtap.spool.segment import Damage, Segment
 from memtap.status import SpoolState
 from memtap.stores.contract import Stream
@@ -38,7 +38,7 @@ class Spool:
         self.damaged = 0  # places that could not be read
         self._segment_bytes = min(segment_bytes, max(1 << 16, limit // 8))
         self._segments: list[Segment] = []
-        self._last_us: dict[bytes, int] = {}  # by stream's tag, of leftovers
+        self.newest_us = 0  # when the last call was made of all that earlier memtaps left here; 0: they left none
         self._number = 0  # of the newest file
         self._current: Segment | None = None  # the one appended to
         self._read_at = 0  # in the first segment that is not read to its end
@@ -59,7 +59,7 @@ class Spool:
             for segment in found:
                 for head in segment.heads():
                     segment.count(head)
-                    self._last_us[head.tag] = max(self._last_us.get(head.tag, 0), head.last_us)
+                    self.newest_us = max(self.newest_us, head.last_us)
         except OSError as error:  # what is there must not be taken for damaged
             self._refused(error)
             if self._lock_fd >= 0:
@@ -206,10 +206,6 @@ class Spool:
         if self.full:
             return "full"
         return "spooling" if self.unread else "empty"
-
-    def last_us(self, stream_name: str) -> int:
-        """When the last call was made of a stream that an earlier memtap left here; 0: it left none."""
-        return self._last_us.get(tag_of(stream_name), 0)
 
     def close(self) -> None:
         """Leaves what is in it for the next one; a folder that is empty goes."""

@@ -7,6 +7,7 @@ MEMTAP_FAULT_RESULTS a file in which the runs and what they lost are kept (`make
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -59,18 +60,21 @@ class Runs:
         """Nothing was lost or repeated, as a test has found without the oracle."""
         if not (path := os.environ.get("MEMTAP_FAULT_RESULTS")):
             return
-        file = Path(path)
-        results = json.loads(file.read_text()) if file.exists() else {}
-        if self.name not in _kept:  # what it holds of this fault is of an earlier soak
-            _kept.add(self.name)
-            results[self.name] = {"runs": 0, "lost": 0, "told": 0, "in_flight": 0, "twice": 0, "ready_s": 0}
-        kept = results[self.name]
-        kept["runs"] += self.done
-        kept["lost"] += self.lost
-        kept["told"] += self.told
-        kept["in_flight"] += self.in_flight
-        kept["twice"] += self.twice
-        kept["ready_s"] = round(max(kept["ready_s"], *self.ready_s, 0), 2)
-        file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+        with Path(path).open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # of the tests that run beside this one
+            file.seek(0)
+            results = json.loads(file.read() or "{}")
+            if self.name not in _kept:  # what it holds of this fault is of an earlier soak
+                _kept.add(self.name)
+                results[self.name] = {"runs": 0, "lost": 0, "told": 0, "in_flight": 0, "twice": 0, "ready_s": 0}
+            kept = results[self.name]
+            kept["runs"] += self.done
+            kept["lost"] += self.lost
+            kept["told"] += self.told
+            kept["in_flight"] += self.in_flight
+            kept["twice"] += self.twice
+            kept["ready_s"] = round(max(kept["ready_s"], *self.ready_s, 0), 2)
+            file.truncate(0)
+            file.write(json.dumps(results, indent=1, sort_keys=True) + "\n")
         self.done = self.lost = self.told = self.in_flight = self.twice = 0
         self.ready_s.clear()

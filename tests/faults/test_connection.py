@@ -12,7 +12,10 @@ from mariadb import Server
 
 from .case import case
 from .numbered import Trace
+from .oracle import judge
 from .proxy import Cut, Proxy, proxy
+from .rows import asking
+from .watching import watching
 
 
 @pytest.fixture
@@ -91,3 +94,36 @@ def test_a_connection_on_which_every_packet_is_late(
             each.memtap.until_printed(chance.randrange(300, 900))
             between.delay_s = None
             each.mended()
+
+
+def test_a_store_that_is_away_at_the_start(
+    hurt: Server, database: str, between: Proxy, trace: Trace, tmp_path: Path
+) -> None:
+    """Everything waits in the spool, and of a memtap that the store never saw it is known later that it watched."""
+    soon = {"memtap.loader.SPOOL_AFTER_S": 0.05}
+    killed = []
+    for life in ("comes back", "stays away", "comes back"):
+        between.refusing = True
+        with watching(tmp_path / "watching", trace, between.url(database), shorter=soon) as memtap:
+            memtap.until(lambda memtap=memtap: memtap.status()["spool"]["batches"] > 2, "the spool is used")
+            assert f"until it answers, what comes waits in {memtap.spool}\n" in memtap.said()
+            assert memtap.status()["store"]["state"] == "away"
+            if life == "comes back":
+                between.refusing = False
+                memtap.until(lambda memtap=memtap: not memtap.status()["spool"]["batches"], "the spool is stored")
+                memtap.until(lambda memtap=memtap: memtap.status()["store"]["state"] == "ok", "the page can read")
+            if len(killed) < 2:
+                killed.append(memtap.kill())
+            else:
+                printed = memtap.quiet()
+                memtap.until_stored(printed - memtap.first)
+                memtap.stop()
+    verdict = judge(hurt.url(database), trace, printed, killed)
+    assert verdict.wrong == []
+    with asking(hurt.url(database)) as query:
+        told = query("SELECT since_us, detail FROM losses WHERE cause = 'tap' ORDER BY time_us")
+        streams = query("SELECT first_us, last_us FROM streams ORDER BY first_us")
+    assert len(streams) == 3
+    gaps = [since_us for since_us, detail in told if b"nobody watched" in detail]
+    assert gaps == [streams[1][1]], "the third finds what the second has left"
+    assert sum(b"was not known" in detail for _, detail in told) == 3

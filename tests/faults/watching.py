@@ -103,12 +103,15 @@ class Watching:
         self.until(lambda: self.printed.whole >= enough, "the tap prints")
 
     def until_stored(self, printed: int) -> float:
-        """Until it says that so many lines are accounted for; how long that took."""
-        return self.until(lambda: self._accounted() >= printed, "memtap has stored what was printed")
+        """Until it says that so many lines are accounted for, and nothing waits once no more are printed; how long that
+        took."""
 
-    def _accounted(self) -> int:
-        pipeline = self.status()["pipeline"]
-        return int(pipeline["stored"] + pipeline["rejected"] if pipeline["queued"] == 0 else -1)
+        def stored() -> bool:
+            pipeline = self.status()["pipeline"]
+            waits = self.printed.halted and pipeline["queued"]
+            return not waits and int(pipeline["stored"] + pipeline["rejected"]) >= printed
+
+        return self.until(stored, "memtap has stored what was printed")
 
     def resident_kb(self) -> int:
         fields = Path(f"/proc/{self.process.pid}/status").read_text()
