@@ -11,7 +11,7 @@ from random import Random
 
 import MySQLdb
 import pytest
-from counted import STREAM, Call, WideCall, batches, one_batch
+from counted import HOST, STREAM, Call, WideCall, batches, one_batch
 from mariadb import Server
 
 from memtap.errors import StoreAway, StoreError
@@ -228,6 +228,96 @@ class TestRetention:
         assert rows == [(1, 2), (1, 3), (1, 4), (1, 5), (2, 0), (2, 1)]
         assert reader.account() == account
         assert writer.open_stream(STREAM).next_batch == 6
+
+
+class TestForgetting:
+    @pytest.fixture
+    def later(self, mariadb: Server, database: str) -> Callable[[int], None]:
+        """As if everything had been written so many seconds earlier."""
+
+        def pass_by(seconds: int) -> None:
+            for table in ("name_uses", "stream_uses"):
+                mariadb.execute(
+                    f"UPDATE {database}.{table} SET used_s = IF(used_s > %s, used_s - %s, 0)", seconds, seconds
+                )
+
+        return pass_by
+
+    @pytest.fixture
+    def left(self, mariadb: Server, database: str) -> Callable[[str], int]:
+        return lambda table: int(mariadb.execute(f"SELECT COUNT(*) FROM {database}.{table}")[0][0])
+
+    def test_names_that_no_kept_call_and_no_process_has_go(
+        self,
+        store: Store,
+        writer: MySQLWriter,
+        reader: Reader,
+        later: Callable[[int], None],
+        left: Callable[[str], int],
+    ) -> None:
+        now_us = time.time_ns() // 1000
+        later_us = now_us + 3 * DAY_S * 1_000_000
+        keep = Retention(keep_events_s=DAY_S)
+        write(writer, [Call(1, b"old %d" % at, time_us=now_us + at) for at in range(50)])
+        other = replace(STREAM, name="another")
+        write(writer, [Call(1, b"kept", time_us=later_us), Call(1, b"latest", time_us=later_us + 1)], other)
+        all_of(store, keep, now_us)
+        all_of(store, keep, later_us)
+        assert [call.name for call in reader.calls(CallFilter())] == [b"latest", b"kept"]
+        assert left("names") == 52, "they were used not long ago, and a writer may know them"
+        later(3 * DAY_S)
+        all_of(store, keep, later_us)
+        assert left("names") == left("name_uses") == 2
+        assert [call.name for call in reader.calls(CallFilter())] == [b"latest", b"kept"]
+        third = replace(STREAM, name="a third")
+        write(writer, [Call(1, b"old 7", time_us=later_us + 2), Call(1, b"latest", time_us=later_us + 3)], third)
+        assert [call.name for call in reader.calls(CallFilter(), limit=2)] == [b"latest", b"old 7"]
+
+    def test_a_writer_that_knows_a_dropped_name_makes_it_again(
+        self,
+        store: Store,
+        writer: MySQLWriter,
+        reader: Reader,
+        mariadb: Server,
+        database: str,
+        later: Callable[[int], None],
+    ) -> None:
+        number = writer.open_stream(STREAM).stream_no
+        first, second = batches([Call(1, b"a"), Call(1, b"b"), Call(1, b"a"), Call(1, b"b")], rows=2)
+        assert writer.write(number, first)
+        later(10**12)
+        mariadb.execute(f"DELETE FROM {database}.events")
+        store.maintain(NOTHING, NOW_US)
+        assert mariadb.execute(f"SELECT comm FROM {database}.names") == [(b"b",)]
+        writer._uses.clear()  # half an hour later
+        assert writer.write(number, second)
+        assert [call.name for call in reader.calls(CallFilter())] == [b"b", b"a"]
+
+    def test_streams_and_hosts_go_when_nothing_of_them_is_kept(
+        self,
+        store: Store,
+        writer: MySQLWriter,
+        reader: Reader,
+        later: Callable[[int], None],
+        left: Callable[[str], int],
+    ) -> None:
+        keep = Retention(keep_events_s=HOUR_S, keep_rollups_s=2 * DAY_S)
+        old = replace(STREAM, name="old", host=replace(HOST, boot_id="before"))
+        write(writer, at(0, 1, 2), old)
+        all_of(store, keep, NOW_US + DAY_S * 1_000_000)
+        assert left("streams") == left("hosts") == 1
+        now_us = NOW_US + 10 * DAY_S * 1_000_000
+        write(writer, [Call(1, time_us=now_us)])
+        all_of(store, keep, now_us)
+        assert left("streams") == 2, "it was written to lately, whatever the time of its calls"
+        later(3 * DAY_S)
+        all_of(store, keep, now_us)
+        all_of(store, keep, now_us)
+        assert [stream.name for stream in reader.streams()] == [STREAM.name]
+        assert left("hosts") == left("batches") == left("stream_uses") == 1
+        with pytest.raises(StoreError, match="no longer kept"):
+            writer.write(1, replace(one_batch(*at(1)), number=1, first_ordinal=3))
+        assert write(writer, at(3), old) == 3, "begun anew, under a number of its own"
 
 
 class TestManners:

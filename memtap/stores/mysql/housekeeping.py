@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from memtap.stores.address import MySQLAddress
 from memtap.stores.contract import Maintenance, Retention
+from memtap.stores.mysql.forgetting import Forgetting
 from memtap.stores.mysql.gate import Gate
 from memtap.stores.mysql.partitions import Partition, Partitions
 from memtap.stores.mysql.session import Session
@@ -33,10 +34,11 @@ SELECT b.stream_no, b.batch_no FROM batches b
 JOIN (SELECT stream_no, MAX(batch_no) AS newest FROM batches GROUP BY stream_no) n ON n.stream_no = b.stream_no
 WHERE b.batch_no + ? < n.newest LIMIT ?
 """
-# Those that have ended, or that are of a boot before their host's newest.
+# Those that have ended, or that are of a boot before their host's newest; and those of an old boot of which no call was
+# ever stored.
 OLD_PROCESSES = """
 SELECT p.id FROM processes p JOIN hosts h ON h.id = p.host_id
-WHERE p.last_us < ? AND p.last_us > 0
+WHERE p.last_us < ? AND (p.last_us > 0 OR h.last_us BETWEEN 1 AND ?)
   AND (p.ended_us IS NOT NULL OR EXISTS (SELECT 1 FROM hosts n WHERE n.name = h.name AND n.last_us > h.last_us))
 LIMIT ?
 """
@@ -51,6 +53,7 @@ class Housekeeper:
         self._session: Session | None = None
         self._events = Partitions("events", 1_000_000)
         self._seconds = Partitions("rollup_1s", 1)
+        self._forgetting = Forgetting()
 
     def step(self, retention: Retention, now_us: int) -> Maintenance:
         """See `Store.maintain`. Raises StoreAway, StoreError."""
@@ -68,6 +71,10 @@ class Housekeeper:
             elif kind == "processes":
                 processes += dropped
         oldest = session.rows(OLDEST)
+        more |= self._forgetting.names(session, int(oldest[0][0]) // 1_000_000 if oldest else None)
+        if retention.keep_rollups_s is not None:
+            more |= self._forgetting.streams(session, now_s - retention.keep_rollups_s, retention.keep_rollups_s)
+            self._forgetting.hosts(session, now_s - retention.keep_rollups_s)
         return Maintenance(
             events_dropped=events,
             rollups_dropped=rollups,
@@ -133,7 +140,7 @@ class Housekeeper:
         end = max(now_s - retention.keep_rollups_s, 0)
         yield (*_delete(session, "account_1s", "second", end), "seconds")
         yield (*_delete(session, "losses", "time_us", end * 1_000_000), "losses")
-        old = session.rows(OLD_PROCESSES, [end * 1_000_000, DELETED_AT_ONCE])
+        old = session.rows(OLD_PROCESSES, [end * 1_000_000, end * 1_000_000, DELETED_AT_ONCE])
         if old:
             ids = [row[0] for row in old]
             marks = ", ".join("?" * len(ids))

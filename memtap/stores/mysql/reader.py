@@ -86,17 +86,17 @@ class MySQLReader(SqlReader):
         return self._page(conditions.within([(since_us, conditions.last_us)]), limit), since_us or None
 
     def _since(self, last_s: int) -> int:
-        """Since which second until `last_s` there are MOST_CALLS; 0: since ever there are fewer."""
+        """Since which second until `last_s` there are MOST_CALLS, or up to twice as many more; 0: since ever fewer."""
         left, end_s, rows = MOST_CALLS, last_s + 1, SECONDS_AT_FIRST
         for _ in range(CHUNKS):
             since_s, calls, found = self._rows(_COUNTED, [end_s, rows])[0]
+            if (found < rows or calls >= left) and calls <= 2 * MOST_CALLS:
+                return 0 if found < rows else int(since_s)
             if calls >= left:
                 for second, stored in self._rows(_STORED, [since_s, end_s]):
                     left -= int(stored)
                     if left <= 0:
                         return int(second)
-            if found < rows:
-                return 0
             left, end_s, rows = left - int(calls), int(since_s), min(2 * rows, SECONDS_COUNTED)
         return end_s
 

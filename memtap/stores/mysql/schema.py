@@ -8,7 +8,10 @@ from __future__ import annotations
 
 # Tables whose old rows go a partition at a time, and those whose old rows are deleted.
 PARTITIONED = ("events", "rollup_1s")
-AGED = ("rollup_1m", "rollup_1h", "account_1s", "batches", "losses", "processes", "names")
+AGED = (
+    "rollup_1m", "rollup_1h", "account_1s", "batches", "losses", "loss_totals", "processes", "names", "name_uses",
+    "streams", "stream_uses", "hosts",
+)  # fmt: skip
 
 _VERSION_1 = (
     # Ids are handed out by row lock, not AUTO_INCREMENT: that leaves a gap for each transaction that fails.
@@ -320,7 +323,29 @@ _VERSION_3 = (
     "ALTER TABLE losses ADD COLUMN since_us BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT '0: only time_us is known'",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+# What tells that a name or a stream is no longer needed.
+_VERSION_4 = (
+    """
+    CREATE TABLE IF NOT EXISTS name_uses (
+        id INT UNSIGNED NOT NULL PRIMARY KEY,
+        used_s BIGINT UNSIGNED NOT NULL COMMENT 'no call with this name is later, nor was stored later',
+        KEY by_use (used_s)
+    ) ENGINE=InnoDB
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS stream_uses (
+        stream_no INT UNSIGNED NOT NULL PRIMARY KEY,
+        used_s BIGINT UNSIGNED NOT NULL COMMENT 'it was written to then, or half an hour later'
+    ) ENGINE=InnoDB
+    """,
+    """
+    INSERT IGNORE INTO name_uses
+    SELECT id, GREATEST(UNIX_TIMESTAMP(), (SELECT COALESCE(MAX(time_us), 0) DIV 1000000 FROM events)) + 7200 FROM names
+    """,
+    "INSERT IGNORE INTO stream_uses SELECT stream_no, UNIX_TIMESTAMP() FROM streams",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 VERSION = len(MIGRATIONS)
 VERSIONS_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_versions (

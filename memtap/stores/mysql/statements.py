@@ -4,6 +4,7 @@ from __future__ import annotations
 
 BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WHERE stream_no = ? AND batch_no = ?"
 ADD_BATCH = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+STREAM = "SELECT stream_no, host_id FROM streams WHERE name = ?"
 LAST_STREAM = "SELECT stream_no, name FROM streams WHERE LEFT(name, ?) = ? ORDER BY stream_no DESC LIMIT 1"
 
 NEXT_ID = "SELECT next_id FROM counters WHERE what = ? FOR UPDATE"
@@ -78,6 +79,15 @@ ADD_LOSS = (
 )
 ADD_TO_LOSS_TOTALS = """
 INSERT INTO loss_totals VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE events = events + ?
+"""
+
+# A name is good for the calls of a batch until this second, and for two hours. Then its writer says so again.
+USE_NAMES = (
+    "INSERT INTO name_uses VALUES ",
+    " ON DUPLICATE KEY UPDATE used_s = GREATEST(used_s, VALUES(used_s))",
+)
+USE_STREAM = """
+INSERT INTO stream_uses VALUES (?, UNIX_TIMESTAMP()) ON DUPLICATE KEY UPDATE used_s = VALUES(used_s)
 """
 
 ADD_PROCESSES = "INSERT INTO processes (id, host_id, pid, start_us, name_id, uid, cgroup, parent) VALUES "

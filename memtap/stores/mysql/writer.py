@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from memtap.errors import StoreError
@@ -23,7 +25,19 @@ from memtap.stores.tiers import TIERS
 AT_ONCE = 1000  # values in one statement's list
 DETAIL_BYTES = 2048
 
+USED_S = 3600
+
 Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a writer has said of the names in its calls."""
+
+    generation: int  # of the local ids
+    names: int  # how many of them
+    until_s: int  # since the epoch: for calls until then
+    again_s: float  # monotonic: when to say it again
 
 
 class MySQLWriter:
@@ -36,6 +50,7 @@ class MySQLWriter:
         self._gate = gate
         self._session: Session | None = None
         self._streams: dict[int, OpenStream] = {}
+        self._uses: dict[int, Use] = {}
         self._next: tuple[int, int] | None = None  # stream and number of the batch that follows what was written last
         self._lanes = (
             Lanes(connections, gate, connect=self._connect, identify=self._identify, load=_load_ahead)
@@ -52,7 +67,10 @@ class MySQLWriter:
         name = storable(stream.name).encode()
         with self._transaction() as session:
             host_id = _host_id(session, stream.host)
-            found = session.rows("SELECT stream_no, host_id FROM streams WHERE name = ?", [name])
+            found = session.rows(sql.STREAM, [name])
+            if found:  # from then on, retention has dropped it, or does not
+                session.run(sql.USE_STREAM, [found[0][0]])
+                found = session.rows(sql.STREAM, [name])
             if found:
                 stream_no, host_id = found[0]
                 cursor = _cursor(session, stream_no)
@@ -64,6 +82,7 @@ class MySQLWriter:
                     "INSERT INTO streams (stream_no, name, tap, host_id) VALUES (?, ?, ?, ?)",
                     [cursor.stream_no, name, storable(stream.tap).encode(), host_id],
                 )
+                session.run(sql.USE_STREAM, [cursor.stream_no])
         self._streams[cursor.stream_no] = OpenStream(host_id)
         return cursor
 
@@ -87,7 +106,11 @@ class MySQLWriter:
                 stored = self._write(stream, stream_no, batch)
             except _IdsGone:
                 stream.ids = LocalIds()
-                stored = self._write(stream, stream_no, batch)
+                self._uses.pop(stream_no, None)
+                try:
+                    stored = self._write(stream, stream_no, batch)
+                except _IdsGone:
+                    raise StoreError(f"stream {stream_no} is no longer kept: start memtap again") from None
         else:
             stored = True
         self._next = stream_no, batch.number + 1
@@ -98,9 +121,11 @@ class MySQLWriter:
             if not _claim(session, stream_no, batch):
                 return False
             ids = _ids_of(session, stream, batch)
+            use = self._use(session, stream_no, ids, batch)
             _load_calls(session, ids, stream_no, batch)
             _add_sums(session, ids, stream_no, batch)
         stream.ids = ids  # only now: ids made in a transaction that failed do not exist
+        self._uses[stream_no] = use
         return True
 
     def _write_ahead(self, stream: OpenStream, stream_no: int, batch: SealedBatch) -> bool:
@@ -114,6 +139,7 @@ class MySQLWriter:
         except _IdsGone:
             self._lanes.drop()
             stream.ids = LocalIds()
+            self._uses.pop(stream_no, None)
             return False
         except BaseException:
             self._lanes.drop()
@@ -125,10 +151,33 @@ class MySQLWriter:
         """A process that has an id and no call yet is not seen by anybody."""
         stream = self._streams[ahead.stream_no]
         ids = _ids_of(session, stream, ahead.batch)
+        use = self._use(session, ahead.stream_no, ids, ahead.batch)
         session.commit()
         if not ahead.over:
             stream.ids = ids
+            self._uses[ahead.stream_no] = use
         return ids
+
+    def _use(self, session: Session, stream_no: int, ids: LocalIds, batch: SealedBatch) -> Use:
+        """Says which names may be in this batch, so that they are kept as long as its calls: those that are new, and
+        all of them now and then. Raises _IdsGone where one has been dropped."""
+        times = batch.events.times(schema.END_OF_TIME_US)
+        last_s = times[1] // 1_000_000 if times else 0
+        use = self._uses.get(stream_no)
+        now_s = time.monotonic()
+        if use and use.generation == ids.generation and now_s < use.again_s and last_s <= use.until_s:
+            names = ids.names[use.names :]
+        else:
+            names = ids.names
+            use = Use(ids.generation, 0, last_s + USED_S, now_s + USED_S / 2)
+            session.run(sql.USE_STREAM, [stream_no])
+        for some in _slices(sorted(set(names))):
+            rows = "".join(f"({number},GREATEST(UNIX_TIMESTAMP() + {2 * USED_S}, {use.until_s})),\n" for number in some)
+            session.run_values(*sql.USE_NAMES, rows.encode())
+            found = session.rows(f"SELECT COUNT(*) FROM names WHERE id IN ({_marks(some)})", some)  # noqa: S608
+            if found[0][0] < len(some):
+                raise _IdsGone
+        return replace(use, names=len(ids.names))
 
     def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
         if not pids:
@@ -148,6 +197,7 @@ class MySQLWriter:
             self._session.close()
             self._session = None
         self._streams.clear()
+        self._uses.clear()
 
     def _stream(self, stream_no: int) -> OpenStream:
         if stream_no not in self._streams:
@@ -276,7 +326,7 @@ def _take_ids(session: Session, what: str, count: int) -> int:
 
 def _host_id(session: Session, host: Host) -> int:
     name, boot = storable(host.name).encode(), storable(host.boot_id).encode()
-    find = "SELECT id FROM hosts WHERE name = ? AND boot_id = ?"
+    find = "SELECT id FROM hosts WHERE name = ? AND boot_id = ? FOR UPDATE"  # retention does not drop it meanwhile
     if not session.rows(find, [name, boot]):
         session.rows(sql.NEXT_ID, ["host"])  # then no other writer is making it
     if found := session.rows(find, [name, boot]):
