@@ -30,15 +30,15 @@ cdef struct Held:         # 64 bytes: what lines of format 2 touch besides
     uint32_t coarse       # its start is /proc's: whole ticks
     uint32_t nothing
 
-cdef struct Totals:       # 64 bytes: as of the last sealed batch
-    u128 requested        # bytes
-    u128 released
-    uint64_t requests     # calls
-    uint64_t releases
-    uint64_t first_us
-    uint64_t last_us
+cdef struct Totals:       # 32 bytes: as of the last sealed batch; what does not fit goes to `Process`
+    uint64_t bytes[2]     # requested, released
+    uint64_t last_us      # 0: none yet
+    uint32_t calls[2]     # requests, releases
 
 cdef struct Process:      # the rest
+    uint64_t bytes_high[2]
+    uint64_t calls_high[2]
+    uint64_t first_us
     uint64_t start_us     # what stores know it by
     uint64_t ended_after  # events in the batches that had been sealed when it ended
     uint32_t pid
@@ -151,7 +151,7 @@ cdef uint32_t ledger_new(Ledger *ledger, const Record *record, uint64_t start_us
     process.pid = record.pid
     process.start_us = start_us
     process.before = before
-    ledger.totals[i].first_us = <uint64_t> -1
+    process.first_us = <uint64_t> -1
     ledger.names[i] = record.name
     ledger.count = i + 1
     return i
@@ -177,6 +177,25 @@ cdef inline void ledger_end(Ledger *ledger, uint32_t i) noexcept nogil:
         ledger.ended_count += 1
 
 
+cdef u128 ledger_bytes(const Ledger *ledger, uint32_t i, size_t which) noexcept nogil:
+    """What process `i` had requested (0) or released (1) as of the last sealed batch."""
+    return (<u128> ledger.processes[i].bytes_high[which] << 64) + ledger.totals[i].bytes[which]
+
+
+cdef uint64_t ledger_calls(const Ledger *ledger, uint32_t i, size_t which) noexcept nogil:
+    return (ledger.processes[i].calls_high[which] << 32) + ledger.totals[i].calls[which]
+
+
+cdef inline void ledger_total(Ledger *ledger, uint32_t i, const Running *running, size_t which) noexcept nogil:
+    cdef Totals *totals = &ledger.totals[i]
+    totals.bytes[which] += running.bytes[which]
+    if not expect_true(totals.bytes[which] >= running.bytes[which]):
+        ledger.processes[i].bytes_high[which] += 1
+    totals.calls[which] += running.calls[which]
+    if not expect_true(totals.calls[which] >= running.calls[which]):
+        ledger.processes[i].calls_high[which] += 1
+
+
 cdef void ledger_fold(Ledger *ledger) noexcept nogil:
     """Adds the open batch's activities to the totals: once, when they are all there."""
     cdef size_t n
@@ -192,13 +211,12 @@ cdef void ledger_fold(Ledger *ledger) noexcept nogil:
         beginning = &ledger.open.beginnings[n]
         i = beginning.process
         totals = &ledger.totals[i]
-        totals.requested += running.bytes[0]
-        totals.released += running.bytes[1]
-        totals.requests += running.calls[0]
-        totals.releases += running.calls[1]
+        ledger_total(ledger, i, running, 0)
+        ledger_total(ledger, i, running, 1)
         first_us = beginning.second_us + beginning.first
         last_us = beginning.second_us + running.last
-        totals.first_us = first_us if first_us < totals.first_us else totals.first_us
+        if not expect_true(first_us >= totals.last_us and totals.last_us):
+            ledger.processes[i].first_us = min(first_us, ledger.processes[i].first_us)
         totals.last_us = last_us if last_us > totals.last_us else totals.last_us
         ledger.names[i] = running.name
     if ledger.wide:

@@ -397,11 +397,11 @@ cdef class Parser:
 
     cdef list ledger_row(self, uint32_t i):
         """A process's totals, as of the last sealed batch."""
-        cdef Process *process = &self.parse.ledger.processes[i]
-        cdef Totals *totals = &self.parse.ledger.totals[i]
-        cdef Held *held = &self.parse.ledger.held[i] if self.parse.ledger.wide else NULL
+        cdef Ledger *ledger = &self.parse.ledger
+        cdef Process *process = &ledger.processes[i]
+        cdef Held *held = &ledger.held[i] if ledger.wide else NULL
         return [
-            process.pid, process.start_us, comm_bytes(self.parse.names.comms[self.parse.ledger.names[i]]),
-            integer(totals.requested), integer(totals.released), totals.requests, totals.releases,
-            held.failed if held != NULL else 0, totals.first_us, totals.last_us,
+            process.pid, process.start_us, comm_bytes(self.parse.names.comms[ledger.names[i]]),
+            integer(ledger_bytes(ledger, i, 0)), integer(ledger_bytes(ledger, i, 1)), ledger_calls(ledger, i, 0),
+            ledger_calls(ledger, i, 1), held.failed if held != NULL else 0, process.first_us, ledger.totals[i].last_us,
             held.vm if held != NULL else None, held.rss if held != NULL else None, process.ended != 0]

@@ -394,12 +394,14 @@ cdef void reading_outcome(Reading *reading, Outcome *outcome) noexcept nogil:
         if parse.ledger.wide:
             held = parse.ledger.held[i]
         sums = check_sums(reading, i)
-        fuzz_require(totals.requested == sums.requested and totals.released == sums.released,
+        fuzz_require(ledger_bytes(&parse.ledger, i, 0) == sums.requested
+                     and ledger_bytes(&parse.ledger, i, 1) == sums.released,
                      b"the ledger's bytes are the columns' sums")
-        fuzz_require(totals.requests == sums.requests and totals.releases == sums.releases
+        fuzz_require(ledger_calls(&parse.ledger, i, 0) == sums.requests
+                     and ledger_calls(&parse.ledger, i, 1) == sums.releases
                      and held.failed == (sums.failed if parse.ledger.wide else 0),
                      b"the ledger's calls are the columns' sums")
-        fuzz_require(totals.first_us == sums.first_us and totals.last_us == sums.last_us,
+        fuzz_require(process.first_us == sums.first_us and totals.last_us == sums.last_us,
                      b"the ledger's times are the columns'")
         outcome.processes = mix(mix(outcome.processes, process.pid), process.start_us)
         outcome.processes = mix(mix(outcome.processes, held.start), held.held_us)
