@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 from memtap.stores.duckdb.database import Database
@@ -13,7 +14,10 @@ SECOND_US = 1_000_000
 HOUR_S = 3600
 HOURS_AT_FIRST = 4  # looked into at first; then SPAN_GROWTH times as many, again and again
 SPAN_GROWTH = 16
-ROWS_AT_ONCE = 100  # made into Python's objects: all other threads wait meanwhile, half a millisecond
+ROWS_AT_ONCE = 200  # made into Python's objects: all other threads wait meanwhile, a millisecond
+# DuckDB lets go of the interpreter's lock so often, and for so short, that whoever waits for it never comes to ask for it
+# by force and is never quick enough to take it: the page's server waited for tens of milliseconds.
+YIELD_S = 0.0001
 ROWS_GROWTH = 8  # more calls are looked through each time that too few of them passed the filter
 
 # Looked through for a page, all the same whether there are such calls. A million is read in some milliseconds, a second
@@ -64,9 +68,10 @@ class DuckDBReader(SqlReader):
         found: list[Row] = []
         with self.database.connection() as connection:
             answer = connection.execute(sql, list(values))
-            while some := answer.fetchmany(ROWS_AT_ONCE):
+            while len(some := answer.fetchmany(ROWS_AT_ONCE)) == ROWS_AT_ONCE:
                 found += some
-        return found
+                time.sleep(YIELD_S)
+        return found + some
 
     def close(self) -> None:
         pass
