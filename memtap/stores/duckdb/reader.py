@@ -15,8 +15,8 @@ HOUR_S = 3600
 HOURS_AT_FIRST = 4  # looked into at first; then SPAN_GROWTH times as many, again and again
 SPAN_GROWTH = 16
 ROWS_AT_ONCE = 200  # made into Python's objects: all other threads wait meanwhile, a millisecond
-# DuckDB lets go of the interpreter's lock so often, and for so short, that whoever waits for it never comes to ask for it
-# by force and is never quick enough to take it: the page's server waited for tens of milliseconds.
+# DuckDB lets go of the interpreter's lock so often, and for so short, that whoever waits for it never comes to ask for
+# it by force and is never quick enough to take it: the page's server waited for tens of milliseconds.
 YIELD_S = 0.0001
 ROWS_GROWTH = 8  # more calls are looked through each time that too few of them passed the filter
 
