@@ -15,7 +15,7 @@ run: ## install what is missing, build, tap this machine and open the dashboard
 
 test: ## install what the tests need, and run all of them
 	@scripts/setup.sh test
-	@exec .venv/bin/python -P -m pytest $(ARGS)
+	@exec .venv/bin/python -P -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: ## new inputs for the native core, SECONDS=3600 of them (or INPUT=FILE once more), under sanitizers
 	@scripts/setup.sh test
