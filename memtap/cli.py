@@ -48,8 +48,8 @@ def program() -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
-    args = parser(words[0] if words else "").parse_args(words)
     try:
+        args = parser(words[0] if words else "").parse_args(words)
         status: int = args.run(args)
         sys.stdout.flush()
     except MemtapError as error:

@@ -74,8 +74,9 @@ class Housekeeper(Thread):
         self.status = RetentionStatus(self._retention, latest, now_us, doubted if self._clock.doubted else "")
         return latest
 
-    def stop(self, timeout_s: float | None = None) -> None:
-        """Ends the thread after the step it is in, or leaves it to that."""
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Ends the thread after the step it is in, or leaves it to that. Whether it has ended."""
         self._stopping.set()
         if self.ident is not None:
             self.join(timeout_s)
+        return not self.is_alive()

@@ -20,6 +20,9 @@ __all__ = ["mariadb", "mysql_url"]
 # The tests' files are theirs alone: a memtap that root has started stays root, but where that is what is tested.
 os.environ["MEMTAP_USER"] = "root" if os.geteuid() == 0 else ""
 
+# A memtap that dies of a signal says where each of its threads was.
+os.environ["PYTHONFAULTHANDLER"] = "1"
+
 # Timings never decide a test: the machine may be busy.
 settings.register_profile("memtap", deadline=None)
 settings.load_profile("memtap")

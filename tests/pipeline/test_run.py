@@ -97,7 +97,7 @@ def test_a_tap_that_is_killed_is_started_again_and_the_gap_is_shown(tmp_path: Pa
         assert "was ended by signal 9" in losses["columns"]["detail"][0]
         assert "nothing was seen from" in losses["columns"]["detail"][0]
         status, errors = run.stop()
-        assert status == 0
+        assert status == 0, errors
         assert "trying again after 0.5 s" in errors
 
 

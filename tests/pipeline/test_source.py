@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 import memtap
 from memtap.errors import MemtapError
@@ -47,7 +47,8 @@ def test_ctrl_c_ends_an_ingest_that_waits_for_its_first_line() -> None:
     with subprocess.Popen(
         [*MEMTAP, "ingest", "-", "--store", "null://"], stdin=subprocess.PIPE, stderr=subprocess.PIPE
     ) as run:
-        time.sleep(1.5)
+        reading = "0 0x0 "  # read (0 on x86-64) of standard input
+        wait_until(lambda: Path(f"/proc/{run.pid}/syscall").read_text().startswith(reading))
         run.send_signal(signal.SIGINT)
         assert run.wait(60) != 0
         assert run.stderr
