@@ -71,6 +71,8 @@ OTHERS = (
     INSERT INTO streams (stream_no, name, tap, host_id, batches, lines_read, stored, first_us, last_us, changes)
     VALUES (1, 'bench', 'file', 1, {{batches}} + 1, {{calls}}, {{calls}}, {FIRST_US}, {{last_us}}, {{batches}} + 1)
     """,
+    "INSERT INTO name_uses SELECT id, GREATEST(UNIX_TIMESTAMP() + 7200, {last_us} DIV 1000000 + 3600) FROM names",
+    "INSERT INTO stream_uses VALUES (1, UNIX_TIMESTAMP())",
     "UPDATE hosts SET last_us = {last_us}",
     f"UPDATE counters SET next_id = CASE what WHEN 'process' THEN {PROCESSES + 1} WHEN 'name' THEN 100 ELSE 2 END",
     "ANALYZE TABLE events, rollup_1s, rollup_1m, rollup_1h, account_1s, processes, batches",
