@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -143,7 +144,11 @@ def ingest(server: Subject, seconds: float, repetitions: int) -> dict[str, Any]:
 def measure(part: str, *, quick: bool, stall_s: float) -> dict[str, Any]:
     """One of PARTS, on a server of its own."""
     seconds = 5.0 if quick else 20.0
-    begun = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "load": machine.describe()["load"]}
+    begun = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "load": machine.describe()["load"],
+        "realtime": os.sched_getscheduler(0) in (os.SCHED_RR, os.SCHED_FIFO),  # chrt: where others keep it busy
+    }
     with subject() as server:
         if part == "requests":
             found = requests(server, seconds)

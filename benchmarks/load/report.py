@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.section import write as put
 
 ROOT = Path(__file__).parents[2]
+TIMED = {"pages": "live", "storing": "ingest", "requests": "requests"}
 
 
 def section(found: dict[str, Any]) -> Iterator[str]:
@@ -32,13 +33,15 @@ def section(found: dict[str, Any]) -> Iterator[str]:
         one = asked[what]
         yield f"| `/api/ObtenerProcesos`, {what}, p50 / p99 | {one['p50_ms']:.1f} / {one['p99_ms']:.1f} ms | {goal} |"
     yield ""
-    timed = [found[part] for part in ("requests", "live", "ingest")]
+    at = "; ".join(f"{what} {_circumstances(found[part])}" for what, part in TIMED.items())
     yield (
-        f"Measured on {machine['cpu']}, {machine['cores']} cores, at a load of "
-        f"{max((part['load'] for part in timed), key=float)} by others, "
-        f"{max(part['date'] for part in timed).split()[0]}, by `make load`; all figures are in "
-        "[benchmarks/load/results.json](benchmarks/load/results.json)."
+        f"Measured on {machine['cpu']}, {machine['cores']} cores, by `make load` at a load by others of: {at}; "
+        "all figures are in [benchmarks/load/results.json](benchmarks/load/results.json)."
     )
+
+
+def _circumstances(part: dict[str, Any]) -> str:
+    return f"{part['load']}{', at real-time priority' if part['realtime'] else ''} ({part['date'].split()[0]})"
 
 
 def write(found: dict[str, Any], root: Path = ROOT) -> None:
