@@ -10,8 +10,8 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,28 +44,32 @@ class Side(Protocol):
 SIDES: dict[str, Callable[[Path | None], Any]] = {"duckdb": DuckDBSide, "mariadb": MariaDBSide}
 
 
-def measure(side: Side, calls: int, repetitions: int) -> dict[str, Any]:
-    """Milliseconds and plans by read, bytes a call, and the loader's rates."""
-    asked = reads(calls)
-    each: dict[str, list[float]] = {name: [] for name in asked}
-    with closing(side.filled()) as store:
-        reader = store.reader()
+def measure(sides: Mapping[int, Side], repetitions: int) -> list[dict[str, Any]]:
+    """By the number of calls that a side is filled with: milliseconds and plans by read, bytes, and the loader's rates.
+    The sizes take turns: what disturbs the machine for a while disturbs them alike."""
+    times = {calls: {name: list[float]() for name in reads(calls)} for calls in sides}
+    with ExitStack() as stack:
+        readers = {calls: stack.enter_context(closing(side.filled())).reader() for calls, side in sides.items()}
         for repetition in range(repetitions + 1):
-            for name, read in asked.items():
-                begun = side.cpu_ns()
-                read(reader)
-                if repetition:
-                    each[name].append((side.cpu_ns() - begun) / 1e6)
+            for name in reads(0):
+                for calls, side in sides.items():
+                    begun = side.cpu_ns()
+                    reads(calls)[name](readers[calls])
+                    if repetition:
+                        times[calls][name].append((side.cpu_ns() - begun) / 1e6)
+    return [_measured(side, calls, times[calls]) for calls, side in sides.items()]
+
+
+def _measured(side: Side, calls: int, times: Mapping[str, Sequence[float]]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "calls": calls,
         "bytes": side.bytes(),
-        "cpu_ms": {name: statistics.median(times) for name, times in each.items()},
-        "plans": {name: side.plans(read) for name, read in asked.items()},
+        "cpu_ms": {name: statistics.median(each) for name, each in times.items()},
+        "plans": {name: side.plans(read) for name, read in reads(calls).items()},
     }
     with closing(side.filled()) as filled, closing(side.empty()) as empty:
-        found["calls_per_cpu_s"] = dict(
-            zip(("filled", "empty"), loading(filled, empty, calls, side.cpu_ns), strict=True)
-        )
+        rates = loading(filled, empty, calls, side.cpu_ns)
+    found["calls_per_cpu_s"] = dict(zip(("filled", "empty"), rates, strict=True))
     return found
 
 
@@ -90,12 +94,12 @@ def main() -> int:
     found: dict[str, Any] = report.read()
     for key, make in SIDES.items():
         if options.only in (None, key):
-            sizes = []
-            for calls in options.calls:
-                with make(options.folder) as side:
+            with ExitStack() as stack:
+                sides: dict[int, Side] = {calls: stack.enter_context(make(options.folder)) for calls in options.calls}
+                for calls, side in sides.items():
                     side.fill(calls)
-                    sizes.append(measure(side, calls, options.repetitions))
-                    print(f"{side.name}: {calls:,} calls measured", file=sys.stderr)
+                    print(f"{side.name}: {calls:,} calls are there", file=sys.stderr)
+                sizes = measure(sides, options.repetitions)
             show(side.name, sizes)
             about = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "machine": machine.describe()}
             found[key] = about | {"name": side.name, "repetitions": options.repetitions, "sizes": sizes}

@@ -325,8 +325,9 @@ class SqlReader(ABC):
                 return None
             processes = [number for number, _, _ in lives]
             out.narrow(first_us=min(first for _, first, _ in lives), last_us=max(last for _, _, last in lives))
-            out.add(f"e.process_id IN ({_marks(processes)})", *processes)
-            out.rollup.add(f"process_id IN ({_marks(processes)})", *processes)
+            numbers = ", ".join(map(str, processes))  # not as values: those are BIGINT, to which DuckDB casts a column
+            out.add(f"e.process_id IN ({numbers})")
+            out.rollup.add(f"process_id IN ({numbers})")
             out.rare = True
         if where.name is not None:
             names = self._rows("SELECT id FROM names WHERE comm = ?", (where.name,))

@@ -23,13 +23,13 @@ def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, DuckDBSide(tmp_path_factory.mktemp("reads")) as side:
         patch.setattr(filling, "PROCESSES", PROCESSES)
         patch.setattr(loading, "PROCESSES", PROCESSES)
-        patch.setattr(loading, "BATCHES", 2)
+        patch.setattr(loading, "BATCHES", 6)
         patch.setattr(loading, "CALLS", 500)
         side.fill(CALLS)
         with_store = side.filled()
         answers = {name: read(with_store.reader()) for name, read in reads(CALLS).items()}
         with_store.close()
-        return measure(side, CALLS, 1), answers
+        return measure({CALLS: side}, 1)[0], answers
 
 
 def test_each_read_finds_what_there_is(found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from memtap.stores.duckdb.database import Database
 from memtap.stores.duckdb.views import rows_of
@@ -12,7 +13,7 @@ from memtap.stores.tiers import Piece
 
 SECOND_US = 1_000_000
 HOUR_S = 3600
-HOURS_AT_FIRST = 4  # looked into at first; then SPAN_GROWTH times as many, again and again
+FIRST_SPAN_S = 300  # looked into at first; then SPAN_GROWTH times as much, again and again
 SPAN_GROWTH = 16
 ROWS_AT_ONCE = 200  # made into Python's objects: all other threads wait meanwhile, a millisecond
 # DuckDB lets go of the interpreter's lock so often, and for so short, that whoever waits for it never comes to ask for
@@ -24,8 +25,8 @@ ROWS_GROWTH = 8  # more calls are looked through each time that too few of them 
 # by itself, with the row group that it lies in, in one or two.
 FIRST_CALLS = 100_000
 MOST_CALLS = 1_000_000  # and what else is in the last extent
-MOST_SECONDS = 100  # besides one for each row of a page
-MOST_EXTENTS = 4096
+MOST_SECONDS = 50  # besides one for each row of a page
+EXTENTS = (64, 4096)  # looked at, until they have the calls that are wanted
 STEPS_AT_ONCE = 64
 GAP_S = 16  # is rather read than left out
 
@@ -36,6 +37,9 @@ FROM (SELECT first_us, last_us, calls FROM extents
       UNION ALL SELECT min(first_us), max(last_us), (SELECT coalesce(sum(stored), 0) FROM fresh_batches) FROM activity)
 WHERE first_us <= ? ORDER BY ended_us DESC LIMIT ?
 """
+
+
+Step = TypeVar("Step", tuple[int, int], tuple[int, int, int])
 
 
 class DuckDBReader(SqlReader):
@@ -119,19 +123,24 @@ class DuckDBReader(SqlReader):
     def _since(self, last_us: int, wanted: int) -> tuple[int, int]:
         """Since when until `last_us` there may be `wanted` calls, and how many there may be; 0: all there are. Of the
         calls after a moment, none lies in an extent that ended before."""
-        calls = 0
-        extents = self._rows(_EXTENTS, (last_us, last_us, MOST_EXTENTS))
-        for ended_us, count in extents:
-            if calls >= wanted and ended_us < last_us:
-                return ended_us + 1, calls
-            calls += int(count)
-        ended_us = extents[-1][0] if len(extents) == MOST_EXTENTS else last_us
+        for most in EXTENTS:
+            calls = 0
+            extents = self._rows(_EXTENTS, (last_us, last_us, most))
+            for ended_us, count in extents:
+                if calls >= wanted and ended_us < last_us:
+                    return ended_us + 1, calls
+                calls += int(count)
+            if len(extents) < most:
+                return 0, calls
+        ended_us = extents[-1][0]
         return (ended_us + 1 if ended_us < last_us else 0), calls
 
     def _look_up(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
         """Among the calls of those seconds in which, by the rollups, such a call was made."""
         found: list[Row] = []
-        looked, wanted, seconds = 0, limit, self._active(conditions, limit)
+        # A few more than a page has: what lies on the other side of where it begins is counted, too.
+        looked, wanted = 0, limit + limit // 4 + 2
+        seconds = self._active(conditions, wanted)
         while some := _portion(seconds, wanted):
             ranges = _ranges([second for second, _ in some])
             found += self._page(conditions.within(ranges), limit - len(found))
@@ -146,10 +155,10 @@ class DuckDBReader(SqlReader):
         """(second, calls) of each second in which the rollups know such calls, newest first; maybe too many."""
         horizons = self._horizons()
         first_s = max(conditions.first_s, horizons[1])  # before it no call is kept
-        end_s, span = conditions.last_s + 1, HOURS_AT_FIRST * HOUR_S
+        end_s, span = conditions.last_s + 1, FIRST_SPAN_S
         while end_s > first_s:
             begun_s = max(first_s, end_s - span, *(horizon for horizon in horizons.values() if horizon < end_s))
-            tiers = [tier for tier in reversed(self._tiers) if horizons[tier] <= begun_s]
+            tiers = [tier for tier in reversed(self._tiers) if horizons[tier] <= begun_s and tier < span]
             yield from self._counted(conditions, [(begun_s, end_s)], tiers, wanted)
             end_s, span = begun_s, span * SPAN_GROWTH
 
@@ -174,17 +183,18 @@ class DuckDBReader(SqlReader):
             yield from steps
             return
         first, end = bounds[-1][0], bounds[0][1]
-        while some := _portion(steps, wanted):
-            inside = [(max(begun, first), min(begun + tier, end)) for begun, _ in some]
-            yield from self._counted(conditions, inside, finer, wanted)
+        clipped = ((max(begun, first), min(begun + tier, end), calls) for begun, calls in steps)
+        parts = ((begun, calls * (last - begun) // tier, last) for begun, last, calls in clipped)
+        while some := _portion(parts, wanted):
+            yield from self._counted(conditions, [(begun, last) for begun, _, last in some], finer, wanted)
 
 
-def _portion(steps: Iterator[tuple[int, int]], wanted: int) -> list[tuple[int, int]]:
-    """The next steps, with `wanted` calls, if there are as many."""
-    some: list[tuple[int, int]] = []
-    for begun, calls in steps:
-        some.append((begun, calls))
-        wanted -= max(calls, 1)
+def _portion(steps: Iterator[Step], wanted: int) -> list[Step]:
+    """The next steps, (begin, calls, …) each, with `wanted` calls, if there are as many."""
+    some: list[Step] = []
+    for step in steps:
+        some.append(step)
+        wanted -= max(step[1], 1)
         if wanted <= 0 or len(some) >= STEPS_AT_ONCE:
             break
     return some
