@@ -304,29 +304,25 @@ cdef class Batch:
         """
         cdef IdMap processes = IdMap(process_ids, self.process_count, "process_ids")
         cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")
-        cdef PyObject *text = NULL
-        cdef char *begin
-        cdef char *end
+        cdef size_t size = self.columns.rows * EVENT_TEXT_MAX
+        cdef bint sorted = in_order(&self.columns)
         cdef Moment *order = NULL
-        result = PyBytes_FromStringAndSize(NULL, self.columns.rows * EVENT_TEXT_MAX)
-        if not in_order(&self.columns):
-            order = <Moment *> malloc(self.columns.rows * sizeof(Moment))
-            if order == NULL:
-                raise MemoryError
-        begin = PyBytes_AS_STRING(result)
-        with nogil:
-            if order != NULL:
-                sort_moments(&self.columns, order)
-            end = put_events(begin, &self.columns, processes.ids, names.ids, first_id,
-                             event_extras(&self.columns, names.ids), order)
+        cdef char *text = <char *> take_block_of(size)  # used again and again: bytes of unknown size would be new pages
+        cdef char *end
+        try:
+            if not sorted:
+                order = <Moment *> malloc(self.columns.rows * sizeof(Moment))
+            if text == NULL or not (sorted or order):
+                raise MemoryError(f"batch: no memory for the text of {self.columns.rows} calls")
+            with nogil:
+                if order != NULL:
+                    sort_moments(&self.columns, order)
+                end = put_events(text, &self.columns, processes.ids, names.ids, first_id,
+                                 event_extras(&self.columns, names.ids), order)
+            return text[:end - text]
+        finally:
             free(order)
-        text = <PyObject *> result
-        Py_INCREF(result)
-        result = None
-        _PyBytes_Resize(&text, end - begin)
-        result = <object> text
-        Py_DECREF(result)
-        return result
+            give_back(text, size)
 
     def activity(self, process_ids, name_ids):
         """Sums of this batch by process and second, as an ArrowTable: process_id, name_id uint32, second uint64 (since

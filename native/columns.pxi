@@ -27,7 +27,7 @@ cdef enum:
 cdef enum:
     SPARES = 4
     SPARE_BYTES_MIN = 256 << 10  # smaller ones come from the heap and cost nothing
-    SPARE_BYTES_MAX = 16 << 20
+    SPARE_BYTES_MAX = 32 << 20   # the text of a full batch has 20 MB of room, of which a quarter is touched
 
 cdef pthread_mutex_t spare_lock
 cdef void *spare_blocks[SPARES]

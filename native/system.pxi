@@ -96,9 +96,6 @@ cdef extern from "unistd.h" nogil:
     int _SC_PAGESIZE
     long sysconf(int name)
 
-cdef extern from "Python.h":
-    int _PyBytes_Resize(PyObject **bytes, Py_ssize_t size) except -1
-
 
 cdef timespec deadline_after(int64_t ms) noexcept nogil:
     """The moment `ms` milliseconds from now on the monotonic clock."""

@@ -149,3 +149,13 @@ def test_a_step_of_nothing_and_short_maps_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match="0 bytes, but 1 ids"):
             ask()
+
+
+def test_calls_in_the_opposite_order_come_in_the_order_of_time() -> None:
+    """Far from what a tap writes: a sort of another kind takes over."""
+    parser = Parser()
+    for second in range(300, 0, -1):
+        parser.feed(b"mmap2: PID=%d, process=x, time=%d000000, length=1\n" % (second, second))
+    batch = parser.seal()
+    text = batch.events_text(ids(batch.process_count, 0, 1), ids(batch.name_count, 0, 1), 0)
+    assert [row.split(b"\t")[1] for row in text.splitlines()] == [b"%d000000" % second for second in range(1, 301)]
