@@ -22,6 +22,7 @@ ENGLISH = {
     "end": "Medians of {n} repetitions; {where}, by `make reads`; all figures, with each statement's plan, are in"
     " [benchmarks/reads/results.json](benchmarks/reads/results.json).",
     "cores": "cores",
+    "load": "at a load of {load} by others",
 }
 SPANISH = {
     "head": "Milisegundos de procesador que cuesta una lectura con más y más llamadas guardadas de 10.000 procesos;",
@@ -32,6 +33,7 @@ SPANISH = {
     "end": "Medianas de {n} repeticiones; {where}, con `make reads`; todas las cifras, con el plan de cada consulta,"
     " están en [benchmarks/reads/results.json](benchmarks/reads/results.json).",
     "cores": "núcleos",
+    "load": "con una carga ajena de {load}",
     "process table": "tabla de procesos",
     "totals": "totales",
     "shares, 1 min": "partes, 1 min",
@@ -75,6 +77,7 @@ def section(found: Mapping[str, Any], words: Mapping[str, str]) -> Iterator[str]
         yield f"| {words['size']} | " + " | ".join(f"{each['bytes'] / each['calls']:.1f}" for each in sizes) + " | |"
         machine = side["machine"]
         where = f"{machine['cpu']}, {machine['cores']} {words['cores']}, {side['date'].split()[0]}"
+        where += f", {words['load'].format(load=machine['load'])}"
     yield ""
     least = min(side["repetitions"] for side in found.values())
     yield words["end"].format(n=least, where=where)

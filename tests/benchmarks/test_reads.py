@@ -55,7 +55,7 @@ def test_the_figures_reach_both_readmes(found, tmp_path):
     measured, _ = found
     for name in ("README.md", "README.es.md"):
         (tmp_path / name).write_text("<!-- reads -->\nolder\n<!-- /reads -->\n")
-    machine = {"cpu": "a processor", "cores": 2}
+    machine = {"cpu": "a processor", "cores": 2, "load": "0.10"}
     side = {"date": "2026-01-02 03:04 UTC", "machine": machine, "name": "DuckDB", "repetitions": 1}
     report.write({"duckdb": side | {"sizes": [measured, measured]}}, tmp_path)
     english, spanish = ((tmp_path / name).read_text() for name in ("README.md", "README.es.md"))
