@@ -30,7 +30,7 @@ def test_a_server_that_stops_for_a_while(hurt: Server, database: str, trace: Tra
             os.kill(hurt.pid, signal.SIGSTOP)
             try:
                 # Mostly about as long as memtap waits for an answer, and sometimes for long.
-                time.sleep(30 if each.runs.done % 20 == 10 else chance.choice([0.1, 0.4, 0.9, 1.1, 1.5]))
+                time.sleep(30 if each.runs.done % 20 == 10 else chance.choice([0.1, 0.1, 0.4, 0.9, 1.1, 1.3]))
             finally:
                 os.kill(hurt.pid, signal.SIGCONT)
             each.mended()

@@ -196,3 +196,19 @@ def test_memtap_is_killed_at_each_step_of_the_spool(
             assert memtap.process.wait() == -9
             shim.disarm()
     lives.judged()
+
+
+def test_a_memtap_that_is_killed_before_it_has_stored_anything_is_a_gap(
+    hurt: Server, database: str, trace: Trace, tmp_path: Path
+) -> None:
+    url, folder = hurt.url(database), tmp_path / "watching"
+    with watching(folder, trace, url, shorter={"memtap.live.LIVE_FLUSH_S": [3600, 3600]}) as memtap:
+        memtap.until_printed()
+        memtap.kill()
+    with watching(folder, trace, url) as memtap:
+        memtap.until_stored(300)
+        memtap.stop()
+    with asking(url) as query:
+        (began, _) = query("SELECT name FROM streams ORDER BY stream_no")
+        told = query("SELECT since_us FROM losses WHERE detail LIKE 'nobody watched%'")
+    assert told == [(int(began[0].rpartition(b":")[2]) // 1000,)], "since the first began"
