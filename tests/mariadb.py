@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,10 @@ class Server:
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.socket = folder / "s"  # a socket's whole path has room for 107 bytes
-        # Of its own: a server that starts removes what looks like temporary tables, another server's too.
-        self._tmpdir = f"--tmpdir={folder / 'tmp'}"
-        (folder / "tmp").mkdir()
+        # Of its own: a server that starts removes what looks like temporary tables, another server's too. And not on
+        # its disk, which may be a small one: a server that is out of temporary room ends.
+        self._tmp = folder.with_name(f"{folder.name}-tmp")
+        self._tmp.mkdir()
         self.user = "root"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,19 +44,20 @@ class Server:
             _program("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={folder / 'data'}",
-            self._tmpdir,
+            f"--tmpdir={self._tmp}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             f"--user={getpass.getuser()}",
         )
 
     def start(self) -> None:
+        self._tmp.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
             [
                 _program("mariadbd"),
                 "--no-defaults",
                 f"--datadir={self.folder / 'data'}",
-                self._tmpdir,
+                f"--tmpdir={self._tmp}",
                 f"--socket={self.socket}",
                 f"--pid-file={self.folder / 'pid'}",
                 f"--log-error={self.folder / 'log'}",
@@ -80,12 +82,28 @@ class Server:
                 time.sleep(0.05)
             else:
                 return
-        log = self.folder / "log"
-        pytest.fail(f"MariaDB did not start: {log.read_text()[-2000:] if log.exists() else 'no log'}")
+        pytest.fail(f"MariaDB did not start: {self._said()}")
 
     def connect(self, database: str = "") -> Any:
         """A connection of mysqlclient's as root, which commits each statement."""
-        return MySQLdb.connect(unix_socket=str(self.socket), user=self.user, database=database, autocommit=True)
+        try:
+            return MySQLdb.connect(unix_socket=str(self.socket), user=self.user, database=database, autocommit=True)
+        except MySQLdb.OperationalError as error:
+            if self._process and self.has_ended():
+                error.add_note(f"MariaDB ended by itself, with status {self._process.returncode}: {self._said()}")
+            raise
+
+    def has_ended(self) -> bool:
+        """Whether it was started and has ended by itself."""
+        if self._process is None:
+            return False
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.2)  # one that has just fallen may still be writing why
+        return self._process.returncode is not None
+
+    def _said(self) -> str:
+        log = self.folder / "log"
+        return log.read_text()[-4000:] if log.exists() else "no log"
 
     def execute(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """One statement as root; its rows."""
@@ -106,6 +124,7 @@ class Server:
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
+        shutil.rmtree(self._tmp)
 
     @property
     def pid(self) -> int:

@@ -180,4 +180,6 @@ def test_a_server_whose_disk_is_full(small: Server, trace: Trace, tmp_path: Path
             fill(ballast, chance.choice([0, 0, 4096, chance.randrange(1 << 20)]))
             each.memtap.until_printed(chance.randrange(2000, 8000))
             ballast.unlink()
+            if small.has_ended():  # InnoDB aborts where a file of its own cannot grow
+                small.start()
             each.mended()
