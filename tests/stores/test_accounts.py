@@ -172,21 +172,25 @@ class TestReader:
         ):
             writer.open_stream(STREAM)
 
-    def test_the_page_reads_through_it(self, mysql_url: str, urls: dict[str, str], mariadb: Server) -> None:
+    def test_the_page_reads_through_it(
+        self, mysql_url: str, database: str, urls: dict[str, str], mariadb: Server
+    ) -> None:
         environment = {**os.environ, "MEMTAP_TOKEN": "t" * 43, "MEMTAP_READER_STORE": urls["reader"]}
         with subprocess.Popen(
             [*MEMTAP, "serve", "--port", "0", "--store", mysql_url],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
         ) as process:  # fmt: skip
-            assert process.stdout is not None
-            address = process.stdout.readline().partition("/?")[0]
-            token = {"Authorization": "Bearer " + "t" * 43}
-            answer = httpx.get(f"{address}/api/v1/processes", headers=token, timeout=30)
-            users = "SELECT DISTINCT user FROM information_schema.processlist WHERE db LIKE 'test%'"
-            # a connection that has been closed may stay in the list for a moment
-            wait_until(lambda: mariadb.execute(users) == [("memtap_reader",)])
-            process.terminate()
-            process.communicate()
+            try:
+                assert process.stdout is not None
+                address = process.stdout.readline().partition("/?")[0]
+                token = {"Authorization": "Bearer " + "t" * 43}
+                answer = httpx.get(f"{address}/api/v1/processes", headers=token, timeout=30)
+                users = "SELECT DISTINCT user FROM information_schema.processlist WHERE db = %s"
+                # a connection that has been closed may stay in the list for a moment
+                wait_until(lambda: mariadb.execute(users, database) == [("memtap_reader",)])
+            finally:
+                process.terminate()
+                process.communicate()
         assert answer.status_code == 200
 
     @pytest.mark.parametrize("url", ["duckdb:///x", "null://"])

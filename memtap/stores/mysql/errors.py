@@ -8,6 +8,7 @@ DUPLICATE_KEY = 1062
 NO_SUCH_DATABASE = 1049
 NO_SUCH_TABLE = 1146
 DUPLICATE_COLUMN = 1060
+DEADLOCK = 1213
 TLS_FAILED = 2026
 # LOCAL INFILE switched off: by the server (MySQL 5, MySQL 8, MariaDB 10.5+) or by the client library.
 LOCAL_REFUSED = frozenset({1148, 3948, 4166, 2068})
@@ -30,7 +31,7 @@ _AWAY = CONNECTION_LOST | {
     1203,  # max_user_connections
     1205,  # lock wait timeout
     1206,  # lock table full
-    1213,  # deadlock
+    DEADLOCK,
     1226,  # an account's hourly limit
     1317,  # query interrupted
     1637,  # too many concurrent transactions

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from memtap.errors import StoreError
+from memtap.errors import StoreAway, StoreError
 from memtap.stores import schema
 from memtap.stores.address import MySQLAddress
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
 from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
 from memtap.stores.mysql import statements as sql
-from memtap.stores.mysql.errors import DUPLICATE_KEY, code_of
+from memtap.stores.mysql.errors import DEADLOCK, DUPLICATE_KEY, code_of
 from memtap.stores.mysql.gate import Gate
 from memtap.stores.mysql.lanes import Ahead, Lanes
 from memtap.stores.mysql.session import Load, LoadMethod, Session
@@ -24,6 +24,7 @@ from memtap.stores.tiers import TIERS
 
 AT_ONCE = 1000  # values in one statement's list
 DETAIL_BYTES = 2048
+OPENINGS = 5
 
 USED_S = 3600
 
@@ -64,6 +65,15 @@ class MySQLWriter:
         return self._session.load_method if self._session else "insert" if self._load == "insert" else "load data"
 
     def open_stream(self, stream: Stream) -> Cursor:
+        for left in reversed(range(OPENINGS)):
+            try:
+                return self._open_stream(stream)
+            except StoreAway as error:  # two memtaps that open one at once may wait for each other
+                if not left or not isinstance(error.__cause__, Exception) or code_of(error.__cause__) != DEADLOCK:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _open_stream(self, stream: Stream) -> Cursor:
         name = storable(stream.name).encode()
         with self._transaction() as session:
             host_id = _host_id(session, stream.host)
