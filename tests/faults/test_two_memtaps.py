@@ -54,10 +54,11 @@ def test_two_memtaps_on_one_stream(hurt: Server, database: str, trace: Trace, tm
         time.sleep(chance.uniform(0, 0.2))
         # Of other batches, so that a number of both does not mean the same.
         second = Ingest(recording, url, rows=chance.choice([ROWS, ROWS // 3, 2 * ROWS])).start()
-        for process in (first, second):
-            _, said = process.communicate(timeout=120)
-            assert process.returncode == 0 or b"stop one of them" in said, said.decode()
-            assert said.count(b"\n") <= 1
+        with first, second:  # whatever one says, the other is waited for
+            for process in (first, second):
+                _, said = process.communicate(timeout=120)
+                assert process.returncode == 0 or b"stop one of them" in said, said.decode()
+                assert said.count(b"\n") <= 1
         Ingest(recording, url).run()
         runs.judged(judge(url, trace, EVENTS))
         hurt.execute(f"DROP DATABASE {name}")
