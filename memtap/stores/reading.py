@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from memtap.native import CALLS, KINDS
+from memtap.stores.conditions import GREATEST, Conditions, marks
 from memtap.stores.contract import (
     Account,
     CallFilter,
@@ -24,7 +25,6 @@ from memtap.stores.contract import (
 from memtap.stores.tiers import TIERS, Piece, pieces, tiers_of_step
 
 Row = tuple[Any, ...]
-GREATEST = 2**64 - 1
 STEPS_AT_FIRST = 60  # of a rollup, looked through for what was held at a moment; then four times as many
 
 
@@ -105,7 +105,7 @@ class SqlReader(ABC):
         if not shown:
             return []
         state = {None: "", False: " AND p.ended_us IS NULL", True: " AND p.ended_us IS NOT NULL"}[ended]
-        rows = self._rows(f"{_PROCESS} WHERE {_SEEN} AND p.host_id IN ({_marks(shown)}){state}", shown)
+        rows = self._rows(f"{_PROCESS} WHERE {_SEEN} AND p.host_id IN ({marks(shown)}){state}", shown)
         return sorted(map(_process, rows), key=lambda row: (-row.balance, row.id))
 
     def process(self, process_id: int) -> ProcessRow | None:
@@ -299,9 +299,9 @@ class SqlReader(ABC):
         ended = len(rows) < limit and begun_us is not None and begun_us > conditions.first_us
         return CallPage(list(map(_call, rows)), (begun_us, 0) if ended and begun_us else None)
 
+    @abstractmethod
     def _look(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
         """As `_page`, and since when all has been looked at; None: since ever."""
-        return self._page(conditions, limit), None
 
     def _page(self, conditions: Conditions, limit: int) -> list[Row]:
         """The newest `limit` calls that fulfil the conditions, newest first."""
@@ -380,83 +380,6 @@ class SqlReader(ABC):
         return self._rows("SELECT id, name, boot_id, memory_bytes, page_size FROM hosts ORDER BY last_us, id")
 
 
-class Where:
-    """Conditions as SQL, with their values."""
-
-    def __init__(self) -> None:
-        self.values: list[object] = []
-        self._parts: list[str] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._parts)
-
-    def add(self, sql: str, *values: object) -> None:
-        self._parts.append(sql)
-        self.values += values
-
-    def add_least(self, column: str, value: int) -> None:
-        """Not less than `value`, of a column of 64 bits: beyond those, MariaDB compares wrongly."""
-        if value > GREATEST:
-            self.add("1 = 0")
-        elif value > 0:
-            self.add(f"{column} >= ?", value)
-
-    def add_most(self, column: str, value: int) -> None:
-        """Not more than `value`, of a column of 64 bits."""
-        if value < 0:
-            self.add("1 = 0")
-        elif value < GREATEST:
-            self.add(f"{column} <= ?", value)
-
-    @property
-    def sql(self) -> str:
-        return " AND ".join(self._parts) or "1 = 1"
-
-
-class Conditions(Where):
-    """What a call `e` must fulfil."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rollup = Where()  # what the rollups say of steps with such calls
-        self.first_us, self.last_us = 0, GREATEST  # when they were made, both included
-        self.every = False  # nothing but their time is asked for
-        self.rare = False  # such calls are few among all, so that it is worth asking first
-
-    def within(self, ranges: Sequence[tuple[int, int]]) -> Conditions:
-        """And made within one of these times, both ends included."""
-        out = Conditions()
-        out.values, out._parts = list(self.values), list(self._parts)
-        if len(ranges) == 1:
-            out.add_least("e.time_us", ranges[0][0])
-            out.add_most("e.time_us", ranges[0][1])
-        else:
-            marks = " OR ".join(["(e.time_us >= ? AND e.time_us <= ?)"] * len(ranges))
-            out.add(f"({marks})", *(time_us for pair in ranges for time_us in pair))
-        return out
-
-    @property
-    def first_s(self) -> int:
-        return self.first_us // 1_000_000
-
-    @property
-    def last_s(self) -> int:
-        return self.last_us // 1_000_000
-
-    def narrow(self, *, first_us: int = 0, last_us: int = GREATEST) -> None:
-        self.first_us, self.last_us = max(self.first_us, first_us), min(self.last_us, last_us)
-
-    def add_first(self, time_us: int) -> None:
-        """Not before this time."""
-        self.add_least("e.time_us", time_us)
-        self.narrow(first_us=time_us)
-
-    def add_last(self, time_us: int) -> None:
-        """Not after this time."""
-        self.add_most("e.time_us", time_us)
-        self.narrow(last_us=time_us)
-
-
 def _process(row: Row) -> ProcessRow:
     number, host, pid, start, comm, requested, released, requests, releases, failed, first, last, ended, *said = row
     vm, resident, uid, cgroup, parent = said
@@ -520,10 +443,6 @@ def _clipped(cursor: tuple[int, int]) -> tuple[int, int]:
     if time_us > GREATEST:
         return GREATEST, GREATEST
     return (0, 0) if time_us < 0 else (time_us, min(max(number, 0), GREATEST))
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def _text(value: str | bytes) -> str:

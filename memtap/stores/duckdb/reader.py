@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from memtap.stores.conditions import GREATEST, Conditions
 from memtap.stores.duckdb.database import Database
 from memtap.stores.duckdb.views import rows_of
-from memtap.stores.reading import GREATEST, Conditions, Row, SqlReader
+from memtap.stores.reading import Row, SqlReader
 from memtap.stores.tiers import Piece
 
 SECOND_US = 1_000_000

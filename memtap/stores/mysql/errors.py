@@ -9,7 +9,6 @@ NO_SUCH_DATABASE = 1049
 NO_SUCH_TABLE = 1146
 DUPLICATE_COLUMN = 1060
 DEADLOCK = 1213
-TLS_FAILED = 2026
 # LOCAL INFILE switched off: by the server (MySQL 5, MySQL 8, MariaDB 10.5+) or by the client library.
 LOCAL_REFUSED = frozenset({1148, 3948, 4166, 2068})
 # The connection is of no more use: a new one may be.

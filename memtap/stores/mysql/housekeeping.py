@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from memtap.stores.address import MySQLAddress
+from memtap.stores.conditions import marks
 from memtap.stores.contract import Maintenance, Retention
-from memtap.stores.mysql.forgetting import Forgetting
+from memtap.stores.mysql import forgetting
 from memtap.stores.mysql.gate import Gate
 from memtap.stores.mysql.partitions import Partition, Partitions
 from memtap.stores.mysql.session import Session
@@ -53,7 +54,6 @@ class Housekeeper:
         self._session: Session | None = None
         self._events = Partitions("events", 1_000_000)
         self._seconds = Partitions("rollup_1s", 1)
-        self._forgetting = Forgetting()
 
     def step(self, retention: Retention, now_us: int) -> Maintenance:
         """See `Store.maintain`. Raises StoreAway, StoreError."""
@@ -71,10 +71,10 @@ class Housekeeper:
             elif kind == "processes":
                 processes += dropped
         oldest = session.rows(OLDEST)
-        more |= self._forgetting.names(session, int(oldest[0][0]) // 1_000_000 if oldest else None)
+        more |= forgetting.names(session, int(oldest[0][0]) // 1_000_000 if oldest else None)
         if retention.keep_rollups_s is not None:
-            more |= self._forgetting.streams(session, now_s - retention.keep_rollups_s, retention.keep_rollups_s)
-            self._forgetting.hosts(session, now_s - retention.keep_rollups_s)
+            more |= forgetting.streams(session, now_s - retention.keep_rollups_s, retention.keep_rollups_s)
+            forgetting.hosts(session, now_s - retention.keep_rollups_s)
         return Maintenance(
             events_dropped=events,
             rollups_dropped=rollups,
@@ -143,9 +143,8 @@ class Housekeeper:
         old = session.rows(OLD_PROCESSES, [end * 1_000_000, end * 1_000_000, DELETED_AT_ONCE])
         if old:
             ids = [row[0] for row in old]
-            marks = ", ".join("?" * len(ids))
             dropped = session.run(
-                f"DELETE FROM processes WHERE id IN ({marks}) AND last_us < ?",  # noqa: S608
+                f"DELETE FROM processes WHERE id IN ({marks(ids)}) AND last_us < ?",  # noqa: S608
                 [*ids, end * 1_000_000],
             )
             yield dropped, len(old) == DELETED_AT_ONCE, "processes"

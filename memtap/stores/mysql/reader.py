@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from memtap.errors import StoreAway, StoreError
 from memtap.stores.address import MySQLAddress
+from memtap.stores.conditions import GREATEST, Conditions, Where
 from memtap.stores.mysql.session import Session
-from memtap.stores.reading import GREATEST, Conditions, Row, SqlReader, Where
+from memtap.stores.reading import Row, SqlReader
 from memtap.stores.tiers import TIERS
 
 KEPT_SESSIONS = 4

@@ -12,6 +12,7 @@ from typing import TypeVar
 from memtap.errors import StoreAway, StoreError
 from memtap.stores import schema
 from memtap.stores.address import MySQLAddress
+from memtap.stores.conditions import marks
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
 from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
 from memtap.stores.mysql import statements as sql
@@ -184,7 +185,7 @@ class MySQLWriter:
         for some in _slices(sorted(set(names))):
             rows = "".join(f"({number},GREATEST(UNIX_TIMESTAMP() + {2 * USED_S}, {use.until_s})),\n" for number in some)
             session.run_values(*sql.USE_NAMES, rows.encode())
-            found = session.rows(f"SELECT COUNT(*) FROM names WHERE id IN ({_marks(some)})", some)  # noqa: S608
+            found = session.rows(f"SELECT COUNT(*) FROM names WHERE id IN ({marks(some)})", some)  # noqa: S608
             if found[0][0] < len(some):
                 raise _IdsGone
         return replace(use, names=len(ids.names))
@@ -196,7 +197,7 @@ class MySQLWriter:
         with self._transaction() as session:
             ended = 0
             for some in _slices(pids):
-                ended += session.run(f"{sql.END_PROCESSES}({_marks(some)})", [ended_us, host_id, ended_us, *some])
+                ended += session.run(f"{sql.END_PROCESSES}({marks(some)})", [ended_us, host_id, ended_us, *some])
             if ended:
                 session.run("UPDATE streams SET changes = changes + 1 WHERE stream_no = ?", [stream_no])
 
@@ -323,7 +324,7 @@ def _add_to_account(session: Session, stream_no: int, batch: SealedBatch) -> Non
 def _end_exited(session: Session, ended: Sequence[tuple[int, int]]) -> None:
     """Mark processes as ended, given with the time of their exit."""
     for some in _slices(ended):
-        statement = sql.END_EXITED.format(cases="WHEN ? THEN ? " * len(some), ids=_marks(some))
+        statement = sql.END_EXITED.format(cases="WHEN ? THEN ? " * len(some), ids=marks(some))
         session.run(statement, [*(value for pair in some for value in pair), *(number for number, _ in some)])
 
 
@@ -364,7 +365,7 @@ def _name_ids(session: Session, comms: Sequence[bytes]) -> list[int]:
 
     def look_up(wanted: Sequence[bytes]) -> None:
         for some in _slices(wanted):
-            rows = session.rows(f"SELECT comm, id FROM names WHERE comm IN ({_marks(some)})", some)  # noqa: S608
+            rows = session.rows(f"SELECT comm, id FROM names WHERE comm IN ({marks(some)})", some)  # noqa: S608
             found.update((bytes(comm), number) for comm, number in rows)
 
     def make(new: Sequence[bytes], first: int) -> None:
@@ -442,7 +443,3 @@ def _cut(text: str) -> bytes:
 
 def _slices(values: Sequence[Key]) -> Iterator[Sequence[Key]]:
     return (values[at : at + AT_ONCE] for at in range(0, len(values), AT_ONCE))
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
