@@ -32,9 +32,10 @@ class LateWriter:
     def last_stream(self, prefix: str) -> tuple[str, Cursor] | None:
         return self._ready().last_stream(prefix)
 
-    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
-        if self._writer and self._own_no != _OWN:
-            self._writer.ahead(self._own_no if stream_no == _OWN else stream_no, batch)
+    def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
+        if not self._writer or self._own_no == _OWN:
+            return False
+        return self._writer.ahead(self._own_no if stream_no == _OWN else stream_no, batch)
 
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         writer = self._ready()

@@ -291,9 +291,10 @@ class Loader(Thread):
                 return partial(self._store, item)
 
     def _send_ahead(self) -> None:
-        """While batches wait, the store may get to know them."""
+        """While batches wait, the store may get to know them: where it wants to, as thousands may wait."""
         for item, _ in self._queue:
-            self._delivery.ahead(item)
+            if not self._delivery.ahead(item):
+                break
 
     def _store(self, item: SealedBatch | Ended) -> None:
         begun = time.monotonic()

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-from tempfile import TemporaryDirectory
 
 from memtap import names
 
@@ -19,10 +18,9 @@ def find(name: str) -> str:
     return shutil.which(name, path=_PATH) or ""
 
 
-def version(path: str, pattern: str) -> tuple[int, ...]:
+def version(path: str, pattern: str, **environment: str) -> tuple[int, ...]:
     """What `path --version` says, as numbers; () where it says none. `pattern` has one group: `([\\d.]+)`."""
-    with TemporaryDirectory(prefix="memtap-") as folder:  # stap makes one, even to say its version
-        found = re.search(pattern, run([path, "--version"], timeout_s=20, SYSTEMTAP_DIR=folder)[1])
+    found = re.search(pattern, run([path, "--version"], timeout_s=20, **environment)[1])
     return tuple(int(number) for number in found[1].split(".") if number) if found else ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from memtap.checks import program, verdict
@@ -33,7 +34,8 @@ def _program() -> Check:
     path = program.find("stap")
     if not path:
         return Check("stap", "bad", "not installed", install("systemtap"))
-    version = program.version(path, r"version ([\d.]+)")
+    with TemporaryDirectory(prefix="memtap-") as folder:  # it makes one, even to say its version
+        version = program.version(path, r"version ([\d.]+)", SYSTEMTAP_DIR=folder)
     shown = ".".join(map(str, version)) or "unknown version"
     if version and version < _OLDEST:
         return Check("stap", "bad", f"{shown}, too old", "install SystemTap 4.8 or later")

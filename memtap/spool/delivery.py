@@ -46,10 +46,9 @@ class Delivery:
     def at_own(self) -> bool:
         return self._at is self._own
 
-    def ahead(self, item: Item) -> None:
-        """An item of this memtap's stream that waits for its turn."""
-        if isinstance(item, SealedBatch):
-            self._writer.ahead(self._own.stream_no, item)
+    def ahead(self, item: Item) -> bool:
+        """An item of this memtap's stream that waits for its turn. False: those behind it need not be named."""
+        return isinstance(item, SealedBatch) and self._writer.ahead(self._own.stream_no, item)
 
     def own(self, item: Item) -> None:
         """An item of this memtap's stream."""

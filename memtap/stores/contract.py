@@ -245,9 +245,10 @@ class Writer(Protocol):
         """The newest stream whose name begins with `prefix`: to find where a file was left."""
         ...
 
-    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
+    def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
         """This very batch is to be written soon, after those that were named before it: a store may begin with what
-        nobody sees. Never waits, never raises; from any thread, if not for a batch that is being written already."""
+        nobody sees. False: no store of this sort ever does, and nobody need go on naming what waits. Never waits, never
+        raises; from any thread, if not for a batch that is being written already."""
         ...
 
     def write(self, stream_no: int, batch: SealedBatch) -> bool:

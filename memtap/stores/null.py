@@ -69,8 +69,9 @@ class NullWriter:
         del prefix
         return None
 
-    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
-        pass
+    def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
+        del stream_no, batch
+        return False
 
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         del stream_no

@@ -171,8 +171,8 @@ class Shut:
         self.opens = threading.Event()
         self.losses: list[Loss] = []
 
-    def ahead(self, _stream_no: int, batch: Any) -> None:
-        pass
+    def ahead(self, _stream_no: int, batch: Any) -> bool:
+        return False
 
     def write(self, _stream_no: int, batch: Any) -> bool:
         if not self.opens.is_set():

@@ -24,8 +24,8 @@ class Kept:
         self.asked = threading.Event()
         self.batches: list[SealedBatch] = []
 
-    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
-        pass
+    def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
+        return False
 
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         self.asked.set()

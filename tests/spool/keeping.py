@@ -69,8 +69,8 @@ class KeepingWriter:
     def last_stream(self, prefix: str) -> None:
         return None
 
-    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
-        pass
+    def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
+        return False
 
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         self._check()

@@ -58,8 +58,9 @@ class DuckDBWriter:
             found = _one(connection, sql.LAST_STREAM, storable(prefix))
             return (found[1], _cursor(connection, found[0])) if found else None
 
-    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
-        pass  # one process, one file: there is nothing to wait for
+    def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
+        del stream_no, batch
+        return False  # one process, one file: there is nothing to wait for
 
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         stream = self._stream(stream_no)

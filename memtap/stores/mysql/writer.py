@@ -103,10 +103,11 @@ class MySQLWriter:
             found = session.rows(sql.LAST_STREAM, [len(start), start])
             return (found[0][1].decode(), _cursor(session, found[0][0])) if found else None
 
-    def ahead(self, stream_no: int, batch: SealedBatch) -> None:
+    def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
         # The first batch goes alone: what the server allows is known then, and said once.
         if self._lanes and (self._lanes.open or self._next == (stream_no, batch.number)):
             self._lanes.send(stream_no, batch)
+        return self._lanes is not None
 
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         stream = self._stream(stream_no)
