@@ -1,32 +1,28 @@
-"""A MariaDB store with many calls, made by SQL in a fraction of the time that `memtap ingest` takes for it, and what
-each read of it costs and how the server goes about it: python -m benchmarks.reads.mariadb [CALLS…]."""
+"""A MariaDB store with many calls, made by SQL in a fraction of the time that `memtap ingest` takes for it, and how the
+server goes about each read."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.database import OPTIONS
-from benchmarks.reads.asked import reads
+from benchmarks.reads.asked import Read
 from benchmarks.reads.filling import CALLS_PER_S, FIRST_US, PROCESSES
 from memtap.stores import open_store
 from memtap.stores.address import MySQLAddress, parse
-from memtap.stores.contract import CallFilter, Reader, Store
+from memtap.stores.contract import Store
 from memtap.stores.mysql.reader import MySQLReader
 from tests.mariadb import Server
 
 AT_ONCE = 500_000  # calls of a transaction
-REPETITIONS = 15
-HOURS_KEPT = 24  # partitions are those of `--keep-events 24h`
+PARTITION_S = 3600  # as `--keep-events 24h` has them
 NAMES = 40
 FIRST_ID = 1 << 40
 # Calls are those of benchmarks.reads.filling: any process, mmap2 or munmap, 4 KiB to 400 KiB.
@@ -146,22 +142,13 @@ class MariaDBSide:
         """Nanoseconds of the processors so far, in the server and here: neighbours do not count."""
         return time.thread_time_ns() + _server_ns(self._server.pid)
 
-    def reader(self) -> Reader:
-        return open_store(self._server.url("bench")).reader()
-
     def bytes(self) -> int:
         found = self._server.execute(
             "SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE table_schema = 'bench'"
         )
         return int(found[0][0])
 
-    def cpu_ms(self, read: Callable[[Reader], object], reader: Reader) -> float:
-        """What one read takes of the processors, in the server and here: neighbours do not count."""
-        begun = time.thread_time_ns() + _server_ns(self._server.pid)
-        read(reader)
-        return (time.thread_time_ns() + _server_ns(self._server.pid) - begun) / 1e6
-
-    def plans(self, read: Callable[[Reader], object]) -> list[tuple[str, str]]:
+    def plans(self, read: Read) -> list[tuple[str, str]]:
         """Each statement of a read with the server's plan of it."""
         address = parse(self._server.url("bench"))
         assert isinstance(address, MySQLAddress)
@@ -173,8 +160,7 @@ class MariaDBSide:
     def _partition(self, calls: int) -> None:
         """An empty store's first partition cut as housekeeping would have, had it seen these calls arrive."""
         first_s, last_s = FIRST_US // 1_000_000, FIRST_US // 1_000_000 + calls // CALLS_PER_S
-        step_s = 24 // HOURS_KEPT * 3600
-        ends = range(first_s - first_s % step_s + step_s, last_s + 2 * step_s, step_s)
+        ends = range(first_s - first_s % PARTITION_S + PARTITION_S, last_s + 2 * PARTITION_S, PARTITION_S)
         for table, unit in (("events", 1_000_000), ("rollup_1s", 1)):
             parts = ", ".join(f"PARTITION p{end} VALUES LESS THAN ({end * unit})" for end in ends)
             self._server.execute(
@@ -190,56 +176,3 @@ def _server_ns(pid: int) -> int:
         with suppress(OSError):  # it has ended
             total += int((task / "schedstat").read_text().split()[0])
     return total
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks.reads.mariadb", description=__doc__)
-    parser.add_argument("calls", nargs="*", type=int, default=[1_000_000, 10_000_000])
-    parser.add_argument("--plans", type=Path, help="write the plans there, as JSON")
-    parser.add_argument("--folder", type=Path, help="where the stores are made (default: /tmp)")
-    options = parser.parse_args()
-    times: dict[int, dict[str, float]] = {}
-    plans: dict[int, dict[str, list[tuple[str, str]]]] = {}
-    for calls in options.calls:
-        with MariaDBSide(options.folder) as side:
-            begun = time.perf_counter()
-            side.fill(calls)
-            print(
-                f"{calls:,} calls in {time.perf_counter() - begun:.0f} s: {side.bytes() / calls:.1f} bytes a call",
-                flush=True,
-            )
-            with closing(side.reader()) as reader:
-                asked = reads(calls) | more_reads(calls)
-                times[calls] = {
-                    name: statistics.median(side.cpu_ms(read, reader) for _ in range(REPETITIONS))
-                    for name, read in asked.items()
-                }
-            plans[calls] = {name: side.plans(read) for name, read in asked.items()}
-    first, last = options.calls[0], options.calls[-1]
-    print(f"{'CPU milliseconds a read':32}" + "".join(f"{calls:>14,}" for calls in options.calls) + "   ratio")
-    for name in times[first]:
-        row = "".join(f"{times[calls][name]:14.1f}" for calls in options.calls)
-        print(f"{name:32}{row}{times[last][name] / times[first][name]:8.2f}")
-    if options.plans:
-        options.plans.write_text(json.dumps(plans, indent=1))
-
-
-def more_reads(calls: int) -> dict[str, Callable[[Any], object]]:
-    end_us = FIRST_US + calls * 1_000_000 // CALLS_PER_S
-    return {
-        "page of a kind, none": lambda reader: reader.search(CallFilter(kind="reserved")),
-        "page of failed, none": lambda reader: reader.search(CallFilter(failed=True)),
-        "page of length, none": lambda reader: reader.search(CallFilter(min_length=1 << 40)),
-        "page of call, none": lambda reader: reader.search(CallFilter(call="shmat")),
-        "page of name, none": lambda reader: reader.search(CallFilter(name=b"worker/none")),
-        "page of one and kind, none": lambda reader: reader.search(CallFilter(process_id=77, call="shmat")),
-        "oldest page": lambda reader: reader.calls(CallFilter(), after=(0, 0)),
-        "seconds, 1 min": lambda reader: reader.seconds(end_us - 60_000_000, end_us),
-        "account": lambda reader: reader.account(),
-        "version": lambda reader: reader.version(),
-        "history of all, 1 h by 1 min": lambda reader: reader.history(None, end_us - 3_600_000_000, end_us, step=60),
-    }
-
-
-if __name__ == "__main__":
-    main()
