@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from .oracle import Verdict
 
@@ -22,6 +25,7 @@ RUNS = int(os.environ.get("MEMTAP_FAULT_RUNS", IN_MAKE_TEST))
 READY_S = 180.0  # a store that is back is written to again: no test is decided by how soon, but never is a failure
 
 
+NOTHING: dict[str, Any] = {"runs": 0, "lost": 0, "told": 0, "in_flight": 0, "twice": 0, "ready": {}, "restart": {}}
 _kept: set[str] = set()
 
 
@@ -37,7 +41,8 @@ class Runs:
         self.told = 0  # lost, and counted by memtap
         self.in_flight = 0  # of memtaps that were killed
         self.twice = 0
-        self.ready_s: list[float] = []  # how long each took until all was as before the fault
+        self.ready_s: list[float] = []  # how long each took until all that had been printed was stored
+        self.restart_s: list[float] = []  # how long each memtap took from its start until it answers and reads its tap
 
     def __iter__(self) -> Iterator[Random]:
         first = int(os.environ.get("MEMTAP_FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -66,15 +71,22 @@ class Runs:
             results = json.loads(file.read() or "{}")
             if self.name not in _kept:  # what it holds of this fault is of an earlier soak
                 _kept.add(self.name)
-                results[self.name] = {"runs": 0, "lost": 0, "told": 0, "in_flight": 0, "twice": 0, "ready_s": 0}
+                results[self.name] = dict(NOTHING)
             kept = results[self.name]
             kept["runs"] += self.done
             kept["lost"] += self.lost
             kept["told"] += self.told
             kept["in_flight"] += self.in_flight
             kept["twice"] += self.twice
-            kept["ready_s"] = round(max(kept["ready_s"], *self.ready_s, 0), 2)
+            kept["ready"] = _counted(kept["ready"], self.ready_s)
+            kept["restart"] = _counted(kept["restart"], self.restart_s)
             file.truncate(0)
             file.write(json.dumps(results, indent=1, sort_keys=True) + "\n")
         self.done = self.lost = self.told = self.in_flight = self.twice = 0
         self.ready_s.clear()
+        self.restart_s.clear()
+
+
+def _counted(kept: Mapping[str, int], seconds: Sequence[float]) -> dict[str, int]:
+    """How often it took how many tenths of a second."""
+    return dict(Counter(kept) + Counter(str(math.ceil(10 * each)) for each in seconds))

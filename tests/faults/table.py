@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.section import write
 
-from .runs import IN_MAKE_TEST
+from .runs import IN_MAKE_TEST, NOTHING
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).with_name("soak.json")
@@ -72,8 +72,8 @@ FAULTS = {
     "memtap's clock steps, mysql": ("the same, MariaDB", "lo mismo, MariaDB"),
 }
 WORDS = (
-    ("fault", "`make test`", "`make soak`", "lost", "stored twice", "ready again, s"),
-    ("fallo", "`make test`", "`make soak`", "perdidos", "repetidos", "listo de nuevo, s"),
+    ("fault", "`make test`", "`make soak`", "lost", "stored twice", "all stored again, s", "restarted, s"),
+    ("fallo", "`make test`", "`make soak`", "perdidos", "repetidos", "todo guardado de nuevo, s", "reiniciado, s"),
 )
 COUNTED = ("{n} counted", "{n} contados")
 IN_FLIGHT = ("{n} in flight", "{n} en vuelo")
@@ -85,13 +85,18 @@ def lines(language: int) -> Iterator[str]:
     yield f"| {' | '.join(WORDS[language])} |"
     yield "|---|" + "--:|" * (len(WORDS[language]) - 1)
     for name, words in FAULTS.items():
-        found = results.get(name, {"runs": 0, "lost": 0, "told": 0, "in_flight": 0, "twice": 0, "ready_s": 0})
+        found = results.get(name, NOTHING)
         lost = [str(found["lost"])]
         lost += [COUNTED[language].format(n=number(found["told"], language))] if found["told"] else []
         lost += [IN_FLIGHT[language].format(n=number(found["in_flight"], language))] if found["in_flight"] else []
-        ready = f"{found['ready_s']:.1f}" if found["ready_s"] else "-"
-        cells = (words[language], IN_MAKE_TEST, found["runs"] or "-", " + ".join(lost), found["twice"], ready)
+        times = (median_and_longest(found["ready"]), median_and_longest(found["restart"]))
+        cells = (words[language], IN_MAKE_TEST, found["runs"] or "-", " + ".join(lost), found["twice"], *times)
         yield f"| {' | '.join(map(str, cells))} |"
+
+
+def median_and_longest(tenths: Mapping[str, int]) -> str:
+    times = sorted(int(tenth) for tenth, count in tenths.items() for _ in range(count))
+    return f"{times[len(times) // 2] / 10:.1f} / {times[-1] / 10:.1f}" if times else "-"
 
 
 def number(value: int, language: int) -> str:

@@ -132,7 +132,7 @@ class Lives:
         with watching(
             self._folder / "watching", self._trace, self.between.url(self._database), shorter=SOON, env=env
         ) as memtap:
-            self.runs.ready_s.append(memtap.ready_s)
+            self.runs.restart_s.append(memtap.ready_s)
             if not self._killed:  # from then on it is the events' clock that says since when nobody watched
                 memtap.until_printed()
                 memtap.until_stored(300)
