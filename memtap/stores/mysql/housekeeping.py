@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from memtap.stores.address import MySQLAddress
 from memtap.stores.conditions import marks
 from memtap.stores.contract import Maintenance, Retention
+from memtap.stores.gate import Gate
 from memtap.stores.mysql import forgetting
-from memtap.stores.mysql.gate import Gate
 from memtap.stores.mysql.partitions import Partition, Partitions
 from memtap.stores.mysql.session import Session
 from memtap.stores.tiers import TIERS

@@ -12,9 +12,9 @@ from memtap.errors import StoreAway, StoreError
 from memtap.stores import schema
 from memtap.stores.address import MySQLAddress
 from memtap.stores.contract import Maintenance, Retention
+from memtap.stores.gate import Gate
 from memtap.stores.mysql import accounts
 from memtap.stores.mysql.errors import DUPLICATE_COLUMN, NO_SUCH_DATABASE, NO_SUCH_TABLE, code_of
-from memtap.stores.mysql.gate import Gate
 from memtap.stores.mysql.housekeeping import Housekeeper
 from memtap.stores.mysql.partitions import first_partitions
 from memtap.stores.mysql.reader import MySQLReader

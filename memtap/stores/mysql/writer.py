@@ -14,11 +14,11 @@ from memtap.stores import schema
 from memtap.stores.address import MySQLAddress
 from memtap.stores.conditions import marks
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
+from memtap.stores.gate import Gate
+from memtap.stores.lanes import Ahead, Lanes
 from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DEADLOCK, DUPLICATE_KEY, code_of
-from memtap.stores.mysql.gate import Gate
-from memtap.stores.mysql.lanes import Ahead, Lanes
 from memtap.stores.mysql.session import Load, LoadMethod, Session
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 from memtap.stores.tiers import TIERS
@@ -44,7 +44,7 @@ class Use:
 
 class MySQLWriter:
     """Writes batches by LOAD DATA, or by INSERT where the server refuses that. One thread's, but for `ahead`.
-    `connections`: over how many the calls of batches that wait are loaded, see memtap.stores.mysql.lanes."""
+    `connections`: over how many the calls of batches that wait are loaded, see memtap.stores.lanes."""
 
     def __init__(self, address: MySQLAddress, gate: Gate, load: Load = "auto", connections: int = 1) -> None:
         self._address = address
@@ -159,7 +159,7 @@ class MySQLWriter:
         self._lanes.give_back(ahead)
         return True
 
-    def _identify(self, session: Session, ahead: Ahead) -> LocalIds:
+    def _identify(self, session: Session, ahead: Ahead[Session]) -> LocalIds:
         """A process that has an id and no call yet is not seen by anybody."""
         stream = self._streams[ahead.stream_no]
         ids = _ids_of(session, stream, ahead.batch)
@@ -264,7 +264,7 @@ def _ids_of(session: Session, stream: OpenStream, batch: SealedBatch) -> LocalId
     )
 
 
-def _load_ahead(session: Session, ahead: Ahead) -> bool:
+def _load_ahead(session: Session, ahead: Ahead[Session]) -> bool:
     if not _claim(session, ahead.stream_no, ahead.batch):
         return False
     _load_calls(session, ahead.ids, ahead.stream_no, ahead.batch)

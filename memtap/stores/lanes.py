@@ -2,9 +2,9 @@
 
 A batch's calls take ten times as long to load as its sums take to add. So the next batches' calls are loaded while the
 former batches are: each in a transaction of its own, which holds its batches row and its calls and nothing that another
-batch waits for. Sums are added, and the transaction is committed, by whoever writes the batches in their order, one
-after another: a batch is never stored before those that come before it, and resuming knows nothing of lanes. Whatever
-goes wrong on a lane is rolled back, and the batch is written as if it had never been sent ahead.
+batch waits for. What is left is added, and the transaction is committed, by whoever writes the batches in their order,
+one after another: a batch is never stored before those that come before it, and resuming knows nothing of lanes.
+Whatever goes wrong on a lane is rolled back, and the batch is written as if it had never been sent ahead.
 """
 
 from __future__ import annotations
@@ -12,17 +12,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Lock, Thread
-from typing import Literal
+from typing import Generic, Literal, Protocol, TypeVar
 
 from memtap.stores.contract import SealedBatch
+from memtap.stores.gate import Gate
 from memtap.stores.local_ids import LocalIds
-from memtap.stores.mysql.gate import Gate
-from memtap.stores.mysql.session import Session
 
 LAST_WAIT_S = 5.0  # for a lane to end; one whose server does not answer is left to itself
 
 
-class Ahead:
+class LaneSession(Protocol):
+    """A connection and its transaction; of no more use once `lost`."""
+
+    @property
+    def lost(self) -> bool: ...
+    def roll_back(self) -> None: ...
+    def close(self) -> None: ...
+
+
+Session = TypeVar("Session", bound=LaneSession)
+
+
+class Ahead(Generic[Session]):
     """A batch on its lane."""
 
     def __init__(self, stream_no: int, batch: SealedBatch) -> None:
@@ -34,7 +45,7 @@ class Ahead:
         self.over: Literal["", "committed", "dropped"] = ""
 
 
-class Lanes:
+class Lanes(Generic[Session]):
     """`count` connections and their threads, which live from the first batch on. `connect` opens one; `identify` gives
     a batch its ids, in the order in which they were sent, and commits them; `load` puts its row and its calls into the
     open transaction, False where they are stored already."""
@@ -45,8 +56,8 @@ class Lanes:
         gate: Gate,
         *,
         connect: Callable[[], Session],
-        identify: Callable[[Session, Ahead], LocalIds],
-        load: Callable[[Session, Ahead], bool],
+        identify: Callable[[Session, Ahead[Session]], LocalIds],
+        load: Callable[[Session, Ahead[Session]], bool],
     ) -> None:
         self._gate = gate
         self._connect = connect
@@ -54,8 +65,8 @@ class Lanes:
         self._load = load
         self._changed = Condition()
         self._in_turn = Lock()
-        self._waiting: deque[Ahead] = deque()
-        self._sent: deque[Ahead] = deque()  # in order, the waiting ones among them
+        self._waiting: deque[Ahead[Session]] = deque()
+        self._sent: deque[Ahead[Session]] = deque()  # in order, the waiting ones among them
         self._closed = False
         self._threads = [Thread(target=self._work, name=f"memtap-lane-{n}", daemon=True) for n in range(count)]
 
@@ -70,7 +81,7 @@ class Lanes:
             last = self._sent[-1] if self._sent else None
             if self._closed or (last and (last.stream_no, last.batch.number + 1) != (stream_no, batch.number)):
                 return
-            ahead = Ahead(stream_no, batch)
+            ahead = Ahead[Session](stream_no, batch)
             self._waiting.append(ahead)
             self._sent.append(ahead)
             self._changed.notify_all()
@@ -78,7 +89,7 @@ class Lanes:
                 if thread.ident is None:
                     thread.start()
 
-    def take(self, stream_no: int, batch: SealedBatch) -> Ahead | None:
+    def take(self, stream_no: int, batch: SealedBatch) -> Ahead[Session] | None:
         """Waits for the batch to be loaded. To be given back. None where it was not sent, or could not be loaded: then
         nothing is on its way any more."""
         with self._changed:
@@ -92,7 +103,7 @@ class Lanes:
         self.drop()
         return None
 
-    def give_back(self, ahead: Ahead) -> None:
+    def give_back(self, ahead: Ahead[Session]) -> None:
         """Its transaction has been committed."""
         with self._changed:
             ahead.over = "committed"
@@ -139,7 +150,7 @@ class Lanes:
         if session:
             session.close()
 
-    def _next(self, session: Session | None) -> Ahead | None:
+    def _next(self, session: Session | None) -> Ahead[Session] | None:
         """The next batch, with its ids, inside the gate; None at the end. One lane at a time: ids are given in order,
         and no batch is inside that waits for one which is not."""
         with self._in_turn:
