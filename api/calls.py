@@ -41,20 +41,28 @@ def select_calls(
 
 
 def calls(moment: Moment, **values: Any) -> dict[str, object]:
-    """A page. `older` leads to what came before it, `newer` to what came since; null: nothing there."""
+    """A page. `older` leads to what came before it, `newer` to what came since; null: nothing there.
+
+    A search for what is rare ends where it has looked at enough: the page is not full then, `searched_us` says back to
+    when all calls were looked at, and `older` goes on from there.
+    """
     where, before, after, limit = select_calls(**values)
     limit = limit or PAGE
     # One more than asked for tells whether there is an older page.
-    rows = moment.reader.calls(where, before=before, after=after, limit=limit + 1)
-    page, more = rows[:limit], len(rows) > limit
+    found = moment.reader.search(where, before=before, after=after, limit=limit + 1)
+    page, full = found.rows[:limit], len(found.rows) > limit
     newest = _cursor(page[0]) if page else after
     oldest = _cursor(page[-1]) if page else None
+    if not full and found.more:
+        older: Cursor | None = found.more
+    else:  # the call that `after` names is itself older than this page
+        older = oldest if full or after is not None else None
     return {
         "count": len(page),
         "columns": call_columns(page),
-        # The call that `after` names is itself older than this page.
-        "older": cursor_text(*oldest) if oldest and (more or after is not None) else None,
+        "older": cursor_text(*older) if older else None,
         "newer": cursor_text(*newest) if newest else None,
+        "searched_us": found.more[0] if not full and found.more else None,
     }
 
 

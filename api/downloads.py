@@ -83,8 +83,9 @@ class CallDownloads:
                 page = PAGE if left is None else min(left, PAGE)
                 read = partial(self._page, where, before, after, page, first)
                 text, count, before = await self._snapshots.in_thread(read)
-                yield text
-                if count < page:
+                if text:  # a search that has found nothing yet goes on
+                    yield text
+                if before is None:
                     return
                 left, first = None if left is None else left - count, False
         finally:
@@ -98,6 +99,7 @@ class CallDownloads:
         limit: int,
         header: bool,
     ) -> tuple[bytes, int, tuple[int, int] | None]:
-        rows = self._snapshots.reader.calls(where, before=before, after=after, limit=limit)
-        oldest = (rows[-1].time_us, rows[-1].id) if rows else None
+        found = self._snapshots.reader.search(where, before=before, after=after, limit=limit)
+        rows = found.rows
+        oldest = (rows[-1].time_us, rows[-1].id) if len(rows) == limit else found.more
         return csv_text.table(call_columns(rows), header=header).encode(), len(rows), oldest

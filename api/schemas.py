@@ -229,6 +229,9 @@ COMPONENTS: dict[str, Schema] = {
         ),
         older=or_null(text("give it as `before` for the next page; null: there is none")),
         newer=or_null(text("give it as `after` for what has come since")),
+        searched_us=or_null(
+            count("where the search ended: later calls were looked at, `older` goes on; null: full, or all looked at")
+        ),
     ),
     "Totals": of(
         requested=count("bytes"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import pytest
 
 from memtap.names import display, parse
+from memtap.stores.duckdb import reader as duckdb_reader
 
 
 def listed(columns: dict[str, list[Any]]) -> list[tuple[str, int, bytes, int, int]]:
@@ -65,6 +68,32 @@ def test_the_last_page_is_known_to_be_the_last_even_when_it_is_full(site, events
 )
 def test_a_filter_lets_through_what_it_says(site, events, query, passes):
     assert all_pages(site, limit=1000, **query) == written([event for event in events if passes(event)])
+
+
+def test_a_search_for_what_is_rare_says_how_far_it_has_come_and_goes_on(site, events, monkeypatch):
+    for name, most in (("FIRST_CALLS", 3), ("MOST_CALLS", 9), ("MOST_SECONDS", 0), ("STEPS_AT_ONCE", 1)):
+        monkeypatch.setattr(duckdb_reader, name, most)
+    least = sorted(event.length for event in events if event.pid == 102)[-5]
+    query = {"pid": 102, "min_length": least}
+    expected = written([event for event in events if event.pid == 102 and event.length >= least])
+    found, older, short = [], None, 0
+    while True:
+        page = site.get("/api/v1/calls", limit=1, **query, **({"before": older} if older else {}))
+        found += listed(page["columns"])
+        if page["searched_us"] is None:
+            assert (page["older"] is None) == (len(found) == len(expected))
+        else:
+            short += 1
+            assert page["older"].startswith(f"{page['searched_us']}-")
+            assert [call for call in expected if call[3] >= page["searched_us"]] == found
+        older = page["older"]
+        if older is None:
+            break
+    assert found == expected
+    assert short > 1
+    with site.client() as client:
+        text = client.get("/api/v1/calls", params={"format": "csv", **query}).text
+    assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == len(expected)
 
 
 def test_a_window_includes_its_beginning_and_not_its_end(site, events):

@@ -135,7 +135,7 @@ def test_calls_without_a_limit_are_all_of_them_page_by_page(tmp_path, serve, cou
             some = table(client.get("/api/v1/calls", params={"format": "csv", "pid": 2, "min_length": 30}).text)
         assert [int(row["length"]) for row in rows] == list(range(2 * PAGE, -1, -1))
         assert len(some) == sum(event.pid == 2 and event.length >= 30 for event in events)
-        assert reader.asked["calls"] == 3 + 1
+        assert reader.asked["search"] == 3 + 1
 
 
 def test_a_wrong_parameter_of_a_download_is_an_error_in_json(site):

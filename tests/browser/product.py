@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 TOKEN = "the-token-of-the-browser-tests"
 STOP_S = 20  # far more than memtap promises: a test fails, it does not hang
 MEMTAP = (sys.executable, "-P", "-m", "memtap")
+SHORTENED = (sys.executable, "-P", str(Path(__file__).parents[1] / "faults" / "under_test.py"))
 
 
 @dataclass
@@ -51,22 +53,29 @@ def line(pid: int, name: str, length: int, call: str = "mmap2") -> bytes:
     return f"{call}: PID={pid}, process={name}, time={time.time_ns() // 1000}, length={length}\n".encode()
 
 
-def ingest(trace: Path, folder: Path) -> str:
-    """Store a trace in a new DuckDB file; its URL."""
+def ingest(trace: Path, folder: Path, *, shorter: dict[str, object] | None = None) -> str:
+    """Store a trace in a new DuckDB file; its URL. `shorter`: see `started`."""
     url = f"duckdb:///{folder / 'memtap.duckdb'}"
-    subprocess.run([*MEMTAP, "ingest", str(trace), "--store", url, "--json"], check=True, capture_output=True)
+    subprocess.run(
+        [*(SHORTENED if shorter else MEMTAP), "ingest", str(trace), "--store", url, "--json"],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "SHORTER": json.dumps(shorter or {})},
+    )
     return url
 
 
 @contextmanager
-def started(command: str, *arguments: str, port: int = 0) -> Iterator[Product]:
-    """`memtap serve` or `memtap run`, from its first answer to its end."""
+def started(
+    command: str, *arguments: str, port: int = 0, shorter: dict[str, object] | None = None
+) -> Iterator[Product]:
+    """`memtap serve` or `memtap run`, from its first answer to its end. `shorter`: what a test cannot wait for."""
     process = subprocess.Popen(
-        [*MEMTAP, command, "--port", str(port), *arguments],
+        [*(SHORTENED if shorter else MEMTAP), command, "--port", str(port), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "MEMTAP_TOKEN": TOKEN},
+        env={**os.environ, "MEMTAP_TOKEN": TOKEN, "SHORTER": json.dumps(shorter or {})},
     )
     try:
         assert process.stdout is not None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import expect
 
 from memtap.names import display
 
-from .conftest import Open
+from .conftest import Open, Start
 from .dashboard import Dashboard, Grid, whole
 from .plain_count import PlainCount
-from .product import Product
+from .product import Product, ingest
 
 Shown = list[tuple[str, int, str, int]]
 
@@ -70,6 +71,22 @@ def test_calls_are_filtered_by_kind_and_size(dashboard: Dashboard, counted: Plai
 def test_a_filter_that_nothing_passes_says_so(dashboard: Dashboard, open_dashboard: Open, served: Product) -> None:
     none = open_dashboard(served, query="min=9000000000000")
     expect(none.page.locator("memtap-calls .placeholder")).to_have_text("No call matches.")
+
+
+def test_a_long_search_says_how_far_it_has_come_and_goes_on(
+    recording: Path, tmp_path: Path, start: Start, open_dashboard: Open
+) -> None:
+    """Some thousand calls are looked through at a time, where a real search ends after a million."""
+    small = {"memtap.commands.ingest.FILE_ROWS": 4000, "memtap.pump.FILE_ROWS": 4000}
+    store = ingest(recording, tmp_path, shorter={**small, "memtap.stores.duckdb.folding.MOST_ACTIVITY": 1})
+    few = dict.fromkeys((f"memtap.stores.duckdb.reader.{name}_CALLS" for name in ("FIRST", "MOST")), 1)
+    page = open_dashboard(start("serve", "--store", store, shorter=few), query="min=9000000000000").page
+    calls = page.locator("memtap-calls")
+    expect(calls.locator(".placeholder")).to_have_text("No call matches so far.")
+    expect(calls.locator(".panel-foot")).to_contain_text("0 shown, searched back to ")
+    page.get_by_role("button", name="Search further back").click()
+    expect(calls.locator(".placeholder")).to_have_text("No call matches.")
+    expect(calls.locator(".panel-foot")).to_contain_text("0 calls, that is all")
 
 
 def expected(counted: PlainCount, pid: int | None = None) -> Shown:

@@ -19,10 +19,14 @@ export class CallList extends EventTarget {
   loaded = false;
   /** True while someone reads: then nothing moves, and answers that come late are not shown. */
   held = false;
+  /** Microseconds: a search for what is rare has ended there for now; null: all calls down to the last row are shown. */
+  searched = null;
+  /** True while older calls are fetched. */
+  paging = false;
   #filter;
   #older = null;
   #head;
-  #paging = false;
+  #shown = ""; // the newest page, by its ids
 
   /** `filter()` gives the query of now. */
   constructor(filter) {
@@ -48,22 +52,27 @@ export class CallList extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Add the page below the last row. */
+  /** Add the page below the last row; where the search for it is long, go on until something is found or all is. */
   async older() {
-    if (this.#paging || this.#older === null) return;
-    this.#paging = true;
-    const [filter, cursor] = [this.#filter(), this.#older];
+    if (this.paging || this.#older === null) return;
+    this.paging = true;
+    const filter = this.#filter();
     try {
-      const page = await get(PATH, { ...filter, limit: PAGE, before: cursor });
-      // Only if this is still where the list ends: meanwhile it may have begun anew.
-      if (cursor === this.#older) {
+      for (let found = 0; found === 0 && this.#older !== null; ) {
+        this.dispatchEvent(new Event("change"));
+        const cursor = this.#older;
+        const page = await get(PATH, { ...filter, limit: PAGE, before: cursor });
+        // Only if this is still where the list ends: meanwhile it may have begun anew.
+        if (cursor !== this.#older) break;
+        found = page.count;
         this.rows = this.rows.concat(rowsOf(page));
         this.#older = page.older;
+        this.searched = page.searched_us;
       }
     } catch (error) {
       this.error = error;
     }
-    this.#paging = false;
+    this.paging = false;
     this.dispatchEvent(new Event("change"));
   }
 
@@ -71,23 +80,26 @@ export class CallList extends EventTarget {
     if (this.held && this.loaded) return;
     this.error = error;
     if (value && !error) {
-      this.#show(rowsOf(value), value.older);
+      this.#show(rowsOf(value), value);
       this.loaded = true;
     }
     this.dispatchEvent(new Event("change"));
   }
 
   /** Older pages are kept while the newest is what it was. */
-  #show(rows, older) {
-    const last = rows.length - 1;
-    if (rows.length && this.rows[0]?.id === rows[0].id && this.rows[last]?.id === rows[last].id) return;
+  #show(rows, { columns, older, searched_us }) {
+    const shown = columns.id.join();
+    if (this.loaded && shown === this.#shown) return;
+    this.#shown = shown;
     this.rows = rows;
     this.#older = older;
+    this.searched = searched_us;
   }
 
   #forget() {
     this.rows = [];
     this.loaded = false;
+    this.searched = null;
     this.#older = null;
   }
 }

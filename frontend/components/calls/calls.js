@@ -5,7 +5,15 @@ import { fileName } from "../../lib/csv.js";
 import { chosen } from "../../lib/chosen.js";
 import { el, setText } from "../../lib/dom.js";
 import { feed } from "../../lib/feed.js";
-import { count, exactBytes, fullTime, megabytes, megabytesIfKnown, timeOfDay } from "../../lib/format.js";
+import {
+  count,
+  exactBytes,
+  fullTime,
+  megabytes,
+  megabytesIfKnown,
+  moment,
+  timeOfDay,
+} from "../../lib/format.js";
 import { Grid, placeholder, text } from "../../lib/grid.js";
 import { t } from "../../lib/language.js";
 import { view } from "../../lib/view.js";
@@ -99,7 +107,7 @@ export class Calls extends HTMLElement {
       on: { click: () => this.grid.toTop() },
     });
     this.shown = el("p", { class: "shown" });
-    this.older = el("button", { type: "button", say: "calls.older", on: { click: () => this.#showOlder() } });
+    this.older = el("button", { type: "button", on: { click: () => this.#showOlder() } });
     this.append(
       el(
         "section",
@@ -198,7 +206,7 @@ export class Calls extends HTMLElement {
     this.classList.toggle("failed-only", this.result.value !== "" && this.result.value !== "false");
     setText(this.pause, t(this.paused ? "calls.resume" : "calls.pause"));
     this.pause.setAttribute("aria-pressed", this.paused);
-    const { rows, error, more, loaded } = this.list;
+    const { rows, error, more, loaded, searched, paging } = this.list;
     const process = chosen.value ?? rows[0];
     this.of.hidden = !view.get("process");
     setText(
@@ -206,9 +214,11 @@ export class Calls extends HTMLElement {
       process ? `${process.process_name || t("processes.no-name")} · ${process.pid}` : t("calls.one-process"),
     );
     this.grid.show(rows.length, (index) => rows[index]);
-    this.none.show(rows.length ? null : error ? "calls.failed" : loaded ? "calls.none" : "calls.loading");
-    setText(this.shown, t(more ? "calls.shown" : "calls.shown-all", { count: count(rows.length) }));
-    this.older.disabled = !more;
+    const none = searched === null ? "calls.none" : "calls.none-yet";
+    this.none.show(rows.length ? null : error ? "calls.failed" : loaded ? none : "calls.loading");
+    setText(this.shown, shownText(rows.length, more, searched));
+    setText(this.older, t(paging ? "calls.searching" : searched === null ? "calls.older" : "calls.search-on"));
+    this.older.disabled = !more || paging;
   }
 }
 
@@ -280,6 +290,11 @@ function showResult(cell, { call, errno, error }) {
     failed ? t("calls.error-of", { errno }) : "",
   );
   cell.parentElement.classList.toggle("failed", failed);
+}
+
+function shownText(rows, more, searched) {
+  if (searched !== null) return t("calls.searched", { count: count(rows), time: moment(searched) });
+  return t(more ? "calls.shown" : "calls.shown-all", { count: count(rows) });
 }
 
 function kindText(value) {
