@@ -61,21 +61,32 @@ def calls(parser: Parser, count: int, pid: int = 7) -> Batch:
     return parser.seal()
 
 
-def test_every_call_is_stored_or_counted_and_every_end_is_told_when_a_store_was_away() -> None:
+def full() -> tuple[Parser, Kept, Loader]:
+    """A loader with no room left, whose store is away."""
     parser = Parser()
     parser.feed(HEADER)
     writer = Kept(StoreAway("away"))
     tested = loader(writer, drop=True, patience_s=None)
     tested.start()
     tested.submit(draft(calls(parser, 10)))
+    return parser, writer, tested
+
+
+def back(writer: Kept, tested: Loader) -> None:
+    """The store answers again, and takes what waits."""
+    writer.error = None
+    while tested.queued:
+        time.sleep(0.01)
+
+
+def test_every_call_is_stored_or_counted_and_every_end_is_told_when_a_store_was_away() -> None:
+    parser, writer, tested = full()
     writer.asked.wait()
     for _ in range(3 * LOSSES_MAX):
         tested.submit(draft(calls(parser, 2)))
     parser.feed(b'exit: pid=7, start=1, uid=0, cgroup=0, time=6, status=0, vm=0, rss=0, process="x"\n')
     tested.submit(draft(parser.seal()))
-    writer.error = None
-    while tested.queued:
-        time.sleep(0.01)
+    back(writer, tested)
     tested.submit(draft(calls(parser, 1, pid=8)))
     tested.finish()
     first, last = writer.batches
@@ -98,12 +109,7 @@ def test_what_is_owed_of_a_store_that_is_away_for_ever_has_an_end(monkeypatch: p
     """Of processes that ended meanwhile the latest are known; how many are not is told with the time."""
     monkeypatch.setattr("memtap.loader.ENDED_MAX", 10)
     monkeypatch.setattr("memtap.loader.SECONDS_MAX", 3)
-    parser = Parser()
-    parser.feed(HEADER)
-    writer = Kept(StoreAway("away"))
-    tested = loader(writer, drop=True, patience_s=None)
-    tested.start()
-    tested.submit(draft(calls(parser, 10)))
+    parser, writer, tested = full()
     for first in range(100, 160, 3):
         parser.feed(b"no record\n")
         events = exits(parser, first, 3)
@@ -115,9 +121,7 @@ def test_what_is_owed_of_a_store_that_is_away_for_ever_has_an_end(monkeypatch: p
     for pid in range(200, 230):
         tested.end_processes((pid,), 5_000)
     assert len(tested._queue) == 11, "a batch, and ends"
-    writer.error = None
-    while tested.queued:
-        time.sleep(0.01)
+    back(writer, tested)
     tested.submit(draft(calls(parser, 1)))
     tested.finish()
     last = writer.batches[-1]
@@ -131,19 +135,12 @@ def test_what_is_owed_of_a_store_that_is_away_for_ever_has_an_end(monkeypatch: p
 
 
 def test_rejected_lines_of_a_dropped_batch_keep_their_second() -> None:
-    parser = Parser()
-    parser.feed(HEADER)
-    writer = Kept(StoreAway("away"))
-    tested = loader(writer, drop=True, patience_s=None)
-    tested.start()
-    tested.submit(draft(calls(parser, 10)))
+    parser, writer, tested = full()
     for _ in range(3):
         parser.feed(b"no record\n" * 5)
         events = calls(parser, 2)
         tested.submit(Draft(events, lines=7, rejected=5, notices=0))
-    writer.error = None
-    while tested.queued:
-        time.sleep(0.01)
+    back(writer, tested)
     tested.submit(draft(calls(parser, 1)))
     tested.finish()
     _, last = writer.batches
