@@ -4,6 +4,7 @@ cdef enum:
     EVENT_TEXT_MAX = 160     # 5 numbers of 20 digits, 2 of 10, one of 5, one of 3, 12 separators, NULLs, slack
     MOVES_MAX = 16           # a call, on the average: qsort makes as many comparisons
     NARROW = 1 << 24         # what MySQL's MEDIUMINT does not hold
+    PAGES_BITS = 32          # of vm in pages of 4,096 bytes: what its INT holds
     FREED_WHOLE = 0x80       # in `what`
     EXTRA_PAGES = 1
     EXTRA_VM = 2
@@ -109,7 +110,7 @@ cdef uint32_t event_extras(const Columns *columns, const uint32_t *name_ids) noe
                 extras |= EXTRA_ERRNO
             if columns.freed[i] and columns.freed[i] != whole_pages(columns.length[i]):
                 extras |= EXTRA_FREED
-            if columns.vm[i] & 4095 or columns.vm[i] >> 12 >= NARROW:
+            if columns.vm[i] & 4095 or columns.vm[i] >> 12 >> PAGES_BITS:
                 extras |= EXTRA_VM
     return extras
 
@@ -213,7 +214,7 @@ cdef char *put_events(char *p, const Columns *columns, const uint32_t *process_i
         p = put_if(p, length < NARROW, length)
         if extras & EXTRA_PAGES:
             vm = columns.vm[i]
-            pages = not vm & 4095 and vm >> 12 < NARROW
+            pages = not (vm & 4095 or vm >> 12 >> PAGES_BITS)
             p = put_if(p, pages, vm >> 12)
             if extras & EXTRA_VM:
                 p = put_if(p, not pages, vm)
