@@ -50,7 +50,8 @@ class Server:
             f"--user={getpass.getuser()}",
         )
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
+        """With these options besides its own, this time."""
         self._tmp.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
             [
@@ -67,6 +68,7 @@ class Server:
                 "--innodb-log-file-size=48M",
                 "--innodb-flush-log-at-trx-commit=2",  # survives the server's death, which is what tests cause
                 *self._options,
+                *options,
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
