@@ -26,6 +26,7 @@ from benchmarks.traces import Trace
 from memtap.commands.loading import CONNECTIONS
 from tests.mariadb import Server
 
+FIRST_ID = 1 << 40  # of the first stream's calls, as memtap counts them: the same bytes are loaded
 STATEMENT_BYTES = 8 << 20  # of executemany: half of what the server takes in a packet; its own 64 KiB is slower
 MEMORY_CALLS = """
 CREATE TABLE MemoryCalls (
@@ -55,7 +56,7 @@ class MariaDB:
 
     def prepare(self) -> None:
         """The files to load: the text that memtap sends, batch by batch."""
-        first_id = 0
+        first_id = FIRST_ID
         for number, (batch, parser) in enumerate(batches(self.trace)):
             same = array("I", range(max(batch.process_count, batch.name_count)))
             path = self.folder / f"batch-{number}.tsv"
@@ -67,7 +68,7 @@ class MariaDB:
     def rows(self) -> list[tuple[tuple[str, ...], list[Row]]]:
         """The same as Python tuples: the columns and rows of each batch."""
         found: list[tuple[tuple[str, ...], list[Row]]] = []
-        first_id = 0
+        first_id = FIRST_ID
         for batch, parser in batches(self.trace):
             same = array("I", range(max(batch.process_count, batch.name_count)))
             lines = batch.events_text(same, same, first_id).splitlines()

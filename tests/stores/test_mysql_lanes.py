@@ -78,7 +78,7 @@ def test_a_store_written_over_lanes_is_the_same_row_for_row(
         with closing(store.writer()) as writer:
             assert all(write_all(writer, list(batches(CALLS)), writer.open_stream(STREAM).stream_no, known=5))
     assert contents(mariadb, database) == plain
-    assert loaders > {f"memtap-lane-{n}" for n in range(connections)}
+    assert loaders >= {f"memtap-lane-{n}" for n in range(connections)}
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class MySQLWriter:
         self._session: Session | None = None
         self._streams: dict[int, OpenStream] = {}
         self._uses: dict[int, Use] = {}
-        self._next: tuple[int, int] | None = None  # stream and number of the batch that follows what was written last
+        self._next: tuple[int, int] | None = None  # stream and number of the batch that may go ahead first
         self._lanes = (
             Lanes(connections, gate, connect=self._connect, identify=self._identify, load=_load_ahead)
             if connections > 1
@@ -94,6 +94,8 @@ class MySQLWriter:
                     [cursor.stream_no, name, storable(stream.tap).encode(), host_id],
                 )
                 session.run(sql.USE_STREAM, [cursor.stream_no])
+            known = session.load_method == "insert" or session.rows("SELECT @@local_infile")[0][0]
+        self._next = (cursor.stream_no, cursor.next_batch) if known else None
         self._streams[cursor.stream_no] = OpenStream(host_id)
         return cursor
 
@@ -104,7 +106,7 @@ class MySQLWriter:
             return (found[0][1].decode(), _cursor(session, found[0][0])) if found else None
 
     def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
-        # The first batch goes alone: what the server allows is known then, and said once.
+        # Where it is not known what the server allows, the first batch goes alone: it is known then, and said once.
         if self._lanes and (self._lanes.open or self._next == (stream_no, batch.number)):
             self._lanes.send(stream_no, batch)
         return self._lanes is not None
