@@ -15,6 +15,7 @@ Identity = tuple[int, int]
 """Of a process of a host and boot: pid, start_us."""
 Facts = tuple[int | None, int | None, int | None]
 """Of a process: uid, cgroup, the parent's pid; None where no tap has said."""
+NO_FACTS: Facts = (None, None, None)
 
 
 def _no_ids() -> array[int]:
@@ -22,6 +23,24 @@ def _no_ids() -> array[int]:
 
 
 MOST_SEEN = 65_536  # names, or processes: what a store's ids of them are remembered for
+
+
+class Pids:
+    """A set of pids, a bit each: half a megabyte holds all that a kernel has."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def __contains__(self, pid: int) -> bool:
+        at = pid >> 3
+        return at < len(self._bits) and bool(self._bits[at] >> (pid & 7) & 1)
+
+    def add(self, pids: Iterable[int]) -> None:
+        for pid in pids:
+            at = pid >> 3
+            if at >= len(self._bits):
+                self._bits.extend(bytes(at + 1 - len(self._bits)))
+            self._bits[at] |= 1 << (pid & 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +108,7 @@ class LocalIds:
 
 def _facts(batch: Batch, new: slice) -> list[Facts]:
     if not batch.wide:
-        return [(None, None, None)] * (new.stop - new.start)
+        return [NO_FACTS] * (new.stop - new.start)
     # A cgroup or a parent of 0 is one that the tap cannot tell; a uid of 0 is root.
     return [(uid, cgroup or None, parent or None) for uid, cgroup, parent in batch.process_facts[new]]
 

@@ -14,15 +14,21 @@ from weakref import WeakValueDictionary
 import duckdb
 
 from memtap.errors import StoreAway, StoreError
+from memtap.stores.gate import Gate
+from memtap.stores.local_ids import Pids
 
 # A daemon beside the work that it watches: each statement runs in the thread that asks, and the memory is what sorting
 # and grouping may use before they spill. A row group is written as soon as it is full. The log is what must be read
-# again after a crash: half a second at most. Extensions are never fetched from anywhere.
+# again after a crash: half a second at most. Extensions are never fetched from anywhere. Of the two threads that
+# DuckDB is told of neither is its own: it then writes a full row group while rows are inserted, which several threads
+# may do at a time, and not at the commit, for which all others wait.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 1,
-    "memory_limit": "64MB",
+    "threads": 2,
+    "external_threads": 2,
+    "memory_limit": "48MB",
     "write_buffer_row_group_count": 1,
     "checkpoint_threshold": "16MB",
+    "auto_checkpoint_skip_wal_threshold": 1 << 40,  # no commit is a checkpoint, however much it holds
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
@@ -32,25 +38,31 @@ _BROKEN = (duckdb.FatalException, duckdb.InternalException)
 
 
 class Written:
-    """What the writers of one file in this process share: whose turn it is, and what needs no asking again."""
+    """What the writers of one file in this process share: whose turn it is, and what needs no asking again.
+
+    Batches only append, one after another: that is the `turn`. What is appended is changed by whoever holds `folding`,
+    and a batch waits for nobody there. Who takes both takes `folding` first.
+    """
 
     def __init__(self) -> None:
         self.turn = threading.RLock()
+        self.folding = threading.RLock()
+        self.gate = Gate()  # inside are the transactions of batches: no checkpoint meanwhile
         self.next_batch: dict[int, int] = {}  # by stream: no batch has this number or a later one
         self.next_id: dict[str, int] = {}  # by table
-        self.pending: int | None = None  # rows of `activity`
+        self.pids: dict[int, Pids] = {}  # by host: whoever has another one is not in the store
         self.commits = 0  # while it stays the same, so does all that can be read
-        self.pending_calls = 0  # of `fresh_batches`
+        self.pending = 0  # rows of `activity`, and
+        self.pending_calls = 0  # the calls of `fresh_batches`, in so far as
+        self.pending_known = False
         self.housekeeping = threading.Lock()
-
-    def fold_done(self) -> None:
-        self.pending = self.pending_calls = 0
 
     def forget(self) -> None:
         """After a transaction that failed, or may have."""
         self.next_batch.clear()
         self.next_id.clear()
-        self.pending = None
+        self.pids.clear()
+        self.pending_known = False
 
 
 # Two stores of this process may have the same file open; another process cannot.
@@ -81,21 +93,27 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for this block. What DuckDB raises in it leaves as StoreAway or StoreError."""
+        session = Session(self)
+        try:
+            with session.using() as connection:
+                yield connection
+        finally:
+            session.close()
+
+    def connect(self) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:
+        """A new connection, and the one that keeps the file open meanwhile."""
         with self._lock:
             if self._closed:
                 raise StoreError(f"store {self._url} is closed")
             if self._root is None:
                 self._root = self._open()
-            root = self._root
-            connection = root.cursor()
-        try:
-            yield connection
-        except duckdb.Error as error:
-            if isinstance(error, _BROKEN) or "database has been invalidated" in str(error):
-                self._abandon(root)
-            raise self._said(error) from error
-        finally:
-            connection.close()
+            return self._root.cursor(), self._root
+
+    def failed(self, error: duckdb.Error, root: duckdb.DuckDBPyConnection) -> StoreError:
+        """What to raise instead of what DuckDB raised."""
+        if isinstance(error, _BROKEN) or "database has been invalidated" in str(error):
+            self._abandon(root)
+        return self._said(error)
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -121,9 +139,19 @@ class Database:
                 self.written.forget()
                 raise
 
+    @contextmanager
+    def changing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """As `transaction`, and nobody else changes meanwhile what was appended before; batches go on."""
+        with self.written.folding, self.transaction() as connection:
+            yield connection
+
     def checkpoint(self) -> None:
-        """Write what the log holds into the file, and let blocks that nothing refers to be used again."""
-        with self.connection() as connection:
+        """Write what the log holds into the file, and let blocks that nothing refers to be used again. The next
+        batch waits for it: DuckDB lets nobody begin meanwhile."""
+        self.written.gate.between(self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        with self.written.folding, self.written.turn, self.connection() as connection:
             connection.checkpoint()
 
     def size(self) -> tuple[int, int]:
@@ -182,6 +210,36 @@ class Database:
         if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException, *_BROKEN)):
             return StoreAway(f"{text}: check the disk's free space")
         return StoreError(text)
+
+
+class Session:
+    """A connection and its transaction. One thread's at a time; of no more use once `lost`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection, self._root = database.connect()
+        self.lost = False
+        self.rows = 0  # that its transaction has added to `activity`
+
+    @contextmanager
+    def using(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Its connection. What DuckDB raises in the block leaves as StoreAway or StoreError."""
+        try:
+            yield self._connection
+        except duckdb.Error as error:
+            raise self._database.failed(error, self._root) from error
+
+    def commit(self) -> None:
+        with self.using() as connection:
+            connection.commit()
+        self._database.written.commits += 1
+
+    def roll_back(self) -> None:
+        _roll_back(self._connection)
+
+    def close(self) -> None:
+        self.lost = True
+        self._connection.close()
 
 
 def _make(path: Path) -> None:

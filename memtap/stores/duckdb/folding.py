@@ -8,17 +8,23 @@ seconds, and grouped by minute into `fresh_1m`; what is many there goes to the t
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from memtap.stores.duckdb import views
 from memtap.stores.held import newest
 
+if TYPE_CHECKING:
+    from memtap.stores.duckdb.database import Database
+
 # Rows of each at which they are folded. A read adds up what is not folded yet, in a few milliseconds.
 MOST_ACTIVITY = 20_000
 MOST_CALLS = 1_000_000  # of an extent
 MOST_FRESH_1M = 60_000
 MOST_FRESH_1H = 120_000
+
+PENDING = "SELECT (SELECT count(*) FROM activity), coalesce(sum(stored), 0) FROM fresh_batches"
 
 # The latest name is that of the latest call. A call of format 1 after its process was marked as ended says that the
 # pid has come back; format 2 gives it to another process.
@@ -74,8 +80,32 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def fold(connection: duckdb.DuckDBPyConnection, arrived_us: int) -> None:
-    """Fold all that was appended; part of the caller's transaction."""
+def count(database: Database) -> None:
+    """Find out how much waits."""
+    written = database.written
+    with written.folding, written.turn, database.connection() as connection:
+        written.pending, written.pending_calls = map(int, connection.execute(PENDING).fetchall()[0])
+        written.pending_known = True
+
+
+def fold(database: Database, arrived_us: int) -> None:
+    """Fold all that was appended before."""
+    written = database.written
+    with written.folding:
+        try:
+            with database.changing() as connection:
+                rows, calls = map(int, connection.execute(PENDING).fetchall()[0])
+                if rows or calls:
+                    _fold(connection, arrived_us)
+        except BaseException:
+            written.pending_known = False
+            raise
+        with written.turn:  # what has been appended since then waits
+            written.pending -= rows
+            written.pending_calls -= calls
+
+
+def _fold(connection: duckdb.DuckDBPyConnection, arrived_us: int) -> None:
     for statement in (_ADD_TO_PROCESSES, _END_PROCESSES, _ADD_SECONDS, _ADD_MINUTES):
         connection.execute(statement)
     connection.execute(_ADD_EXTENTS, [arrived_us])

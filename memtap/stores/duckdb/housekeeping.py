@@ -59,7 +59,7 @@ def maintain(database: Database, retention: Retention, now_us: int) -> Maintenan
             _drop_processes(database, now_us // SECOND_US - retention.keep_rollups_s, step)
         _trim_batches(database)
         if step.calls or step.rollups or step.processes:
-            with database.writing() as connection:  # another version for readers
+            with database.changing() as connection:  # another version for readers
                 connection.execute(
                     "UPDATE folded_streams SET changes = changes + 1"
                     " WHERE stream_no = (SELECT min(stream_no) FROM folded_streams)"
@@ -72,11 +72,7 @@ def maintain(database: Database, retention: Retention, now_us: int) -> Maintenan
 
 
 def _fold(database: Database, now_us: int, step: _Step) -> None:
-    with database.written.turn:
-        with database.writing() as connection:
-            if connection.execute("SELECT count(*) FROM activity").fetchall()[0][0]:
-                folding.fold(connection, now_us)
-        database.written.fold_done()
+    folding.fold(database, now_us)
     with database.transaction() as connection:
         step.more |= folding.settle(connection)
 
@@ -171,7 +167,7 @@ def _drop_processes(database: Database, before_s: int, step: _Step) -> None:
     before_us = before_us if oldest_us is None else min(before_us, oldest_us)
     before_us -= before_us % (HOUR_S * SECOND_US)
     where = "last_us < ? AND ended_us < ? AND id NOT IN (SELECT process_id FROM activity)"
-    with database.writing() as connection:
+    with database.written.folding, database.writing() as connection:
         (count,) = connection.execute(
             f"DELETE FROM folded_processes WHERE id IN (SELECT id FROM folded_processes WHERE {where} LIMIT ?)",  # noqa: S608
             [before_us, before_us, MOST_PROCESSES],
@@ -189,7 +185,7 @@ def _trim_batches(database: Database) -> None:
         2 * BATCHES_KEPT,
     )
     for stream_no, before in old:
-        with database.writing() as connection:
+        with database.changing() as connection:
             connection.execute("DELETE FROM folded_batches WHERE stream_no = ? AND batch_no < ?", [stream_no, before])
             connection.execute("UPDATE folded_streams SET trimmed_batch = ? WHERE stream_no = ?", [before, stream_no])
 

@@ -1,9 +1,8 @@
-"""The SQL of the DuckDB store's writer. `batch_events` and `batch_activity` are the batch's Arrow columns."""
+"""The SQL of the DuckDB store's writer. `columns` are a batch's, as Arrow."""
 
 from __future__ import annotations
 
 BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WHERE stream_no = ? AND batch_no = ?"
-PENDING = "SELECT (SELECT count(*) FROM activity), coalesce(sum(stored), 0) FROM fresh_batches"
 ADD_BATCH = "INSERT INTO fresh_batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LAST_STREAM = "SELECT stream_no, name FROM folded_streams WHERE starts_with(name, ?) ORDER BY stream_no DESC LIMIT 1"
 
@@ -24,15 +23,19 @@ SELECT pid, start_us, id FROM folded_processes WHERE host_id = ? AND pid IN (SEL
 """
 ADD_PROCESSES = """
 INSERT INTO folded_processes (id, host_id, pid, start_us, name_id, uid, cgroup, parent)
-SELECT ? + row_number() OVER () - 1, ?, pid, start_us, 0, uid, cgroup, parent
-FROM (SELECT unnest(?::UINTEGER[]) AS pid, unnest(?::UBIGINT[]) AS start_us, unnest(?::UINTEGER[]) AS uid,
-             unnest(?::UBIGINT[]) AS cgroup, unnest(?::UINTEGER[]) AS parent)
+SELECT id, ?, pid, start_us, 0, uid, cgroup, parent
+FROM (SELECT unnest(range(?, ?)) AS id, unnest(?::UINTEGER[]) AS pid, unnest(?::UBIGINT[]) AS start_us,
+             unnest(?::UINTEGER[]) AS uid, unnest(?::UBIGINT[]) AS cgroup, unnest(?::UINTEGER[]) AS parent)
+"""
+ADD_PLAIN_PROCESSES = """
+INSERT INTO folded_processes (id, host_id, pid, start_us, name_id)
+SELECT id, ?, pid, 0, 0 FROM (SELECT unnest(range(?, ?)) AS id, unnest(?::UINTEGER[]) AS pid)
 """
 
 # A batch of format 1 has fewer columns; the others of its rows are NULL.
-ADD_EVENTS = "INSERT INTO events BY NAME SELECT * FROM batch_events"
+ADD_EVENTS = "INSERT INTO events BY NAME SELECT * FROM columns"
 
-ADD_ACTIVITY = "INSERT INTO activity BY NAME SELECT {stream_no} AS stream_no, * FROM batch_activity"
+ADD_ACTIVITY = "INSERT INTO activity BY NAME SELECT {stream_no} AS stream_no, * FROM columns"
 ADD_ENDS = """
 INSERT INTO activity (stream_no, process_id, ended_us) SELECT ?, unnest(?::UINTEGER[]), unnest(?::UBIGINT[])
 """

@@ -13,19 +13,27 @@ from memtap.stores import schema
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
 from memtap.stores.duckdb import folding
 from memtap.stores.duckdb import statements as sql
+from memtap.stores.duckdb.database import Session
 from memtap.stores.duckdb.text import text_of
-from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
+from memtap.stores.lanes import Ahead, Lanes
+from memtap.stores.local_ids import NO_FACTS, Facts, Identity, LocalIds, OpenStream, Pids
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 
 if TYPE_CHECKING:
-    from memtap.native import Batch
+    from memtap.native import ArrowTable
     from memtap.stores.duckdb.database import Database
 
 Connection = duckdb.DuckDBPyConnection
 
+LANES = 2
+MOST_HOSTS = 8  # of which the pids are remembered
+PIDS_AT_ONCE = 10_000
+PATIENCE = 4  # times as much may wait to be folded before a batch waits for that
+
 
 class DuckDBWriter:
-    """Appends batches as Arrow columns; what waits to be folded is folded between two batches. One thread's."""
+    """Appends batches as Arrow columns, the next ones ahead over lanes; what waits to be folded is folded between two
+    batches. One thread's."""
 
     load_method = "arrow"
 
@@ -33,10 +41,18 @@ class DuckDBWriter:
         self._database = database
         self._written = database.written
         self._streams: dict[int, OpenStream] = {}
+        self._next: tuple[int, int] | None = None  # stream and number of the batch that follows what was written last
+        self._lanes = Lanes[Session](
+            LANES,
+            self._written.gate,
+            connect=lambda: Session(database),
+            identify=lambda _, ahead: self._identify(ahead),
+            load=self._load,
+        )
 
     def open_stream(self, stream: Stream) -> Cursor:
         name = storable(stream.name)
-        with self._database.writing() as connection:
+        with self._database.changing() as connection:
             host_id = _host_id(connection, stream.host)
             found = _one(connection, "SELECT stream_no, host_id FROM folded_streams WHERE name = ?", name)
             if found:
@@ -59,47 +75,97 @@ class DuckDBWriter:
             return (found[1], _cursor(connection, found[0])) if found else None
 
     def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
-        del stream_no, batch
-        return False  # one process, one file: there is nothing to wait for
+        # The losses' totals are changed in place, which two transactions cannot do at a time.
+        if (self._lanes.open or self._next == (stream_no, batch.number)) and not batch.losses:
+            self._lanes.send(stream_no, batch)
+        return True
 
     def write(self, stream_no: int, batch: SealedBatch) -> bool:
         stream = self._stream(stream_no)
-        first_id = schema.event_id(stream_no, batch.first_ordinal)
         schema.event_id(stream_no, batch.first_ordinal + len(batch.events))
-        written = self._written
-        with written.turn:
-            with self._database.writing() as connection:
-                if self._is_stored(connection, stream_no, batch):
-                    return False
-                connection.execute(sql.ADD_BATCH, [stream_no, *_batch_row(batch)])
-                ids = stream.ids.covering(
-                    batch.events,
-                    lambda comms: _name_ids(connection, comms),
-                    lambda new: self._process_ids(connection, stream.host_id, new),
-                )
-                rows = _add_events(connection, stream_no, batch.events, ids, first_id)
-                _add_losses(connection, stream_no, batch)
-            stream.ids = ids  # only now: ids made in a transaction that failed do not exist
-            written.next_batch[stream_no] = max(written.next_batch.get(stream_no, 0), batch.number + 1)
-            if written.pending is not None:
-                written.pending += rows
-                written.pending_calls += len(batch.events)
-        self._fold_if_many()
-        return True
+        self._next = None
+        stored = self._write_ahead(stream_no, batch) or self._write(stream, stream_no, batch)
+        self._next = stream_no, batch.number + 1
+        if stored:
+            self._fold_if_many()
+        return stored
 
     def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
         if not pids:
             return
         host_id = self._stream(stream_no).host_id
-        with self._database.writing() as connection:
-            folding.fold(connection, folding.now_us())  # who has called since then is in `activity`
-            self._written.pending = None
-            ended = connection.execute(sql.END_PROCESSES, [ended_us, host_id, list(pids), ended_us]).fetchall()[0][0]
-            if ended:
-                connection.execute("UPDATE folded_streams SET changes = changes + 1 WHERE stream_no = ?", [stream_no])
+        with self._written.folding:
+            folding.fold(self._database, folding.now_us())  # who has called since then is in `activity`
+            with self._database.changing() as connection:
+                values = [ended_us, host_id, list(pids), ended_us]
+                if connection.execute(sql.END_PROCESSES, values).fetchall()[0][0]:
+                    connection.execute(
+                        "UPDATE folded_streams SET changes = changes + 1 WHERE stream_no = ?", [stream_no]
+                    )
 
     def close(self) -> None:
+        self._lanes.close()
         self._streams.clear()
+
+    def _write(self, stream: OpenStream, stream_no: int, batch: SealedBatch) -> bool:
+        written = self._written
+        with written.gate.writing(again=self._lanes.open), written.turn:
+            with self._database.writing() as connection:
+                if self._is_stored(connection, stream_no, batch):
+                    return False
+                ids = self._ids(connection, stream, batch)
+                rows = _add(connection, stream_no, batch, ids)
+                _add_losses(connection, stream_no, batch)
+            stream.ids = ids  # only now: ids made in a transaction that failed do not exist
+            self._stored(stream_no, batch, rows)
+        return True
+
+    def _write_ahead(self, stream_no: int, batch: SealedBatch) -> bool:
+        """False where the batch was not loaded ahead."""
+        ahead = self._lanes.take(stream_no, batch)
+        if ahead is None or ahead.session is None:
+            return False
+        with self._written.turn:
+            if ahead.over or batch.number < self._written.next_batch.get(stream_no, 0):
+                self._lanes.drop()  # by then another writer had stored it, or something that it names is gone
+                return False
+            try:
+                ahead.session.commit()
+            except BaseException:
+                self._lanes.drop()
+                self._written.forget()
+                raise
+            self._stored(stream_no, batch, ahead.session.rows)
+        self._lanes.give_back(ahead)
+        return True
+
+    def _stored(self, stream_no: int, batch: SealedBatch, rows: int) -> None:
+        written = self._written
+        written.next_batch[stream_no] = max(written.next_batch.get(stream_no, 0), batch.number + 1)
+        written.pending += rows
+        written.pending_calls += len(batch.events)
+
+    # -- on a lane
+
+    def _identify(self, ahead: Ahead[Session]) -> LocalIds:
+        """What has an id and no call yet is not seen by anybody."""
+        stream = self._streams[ahead.stream_no]
+        with self._written.turn:
+            with self._database.writing() as connection:
+                if self._is_stored(connection, ahead.stream_no, ahead.batch):
+                    raise StoreError("stored before")  # of which whoever writes it convinces itself
+                ids = self._ids(connection, stream, ahead.batch)
+            if not ahead.over:
+                stream.ids = ids
+        return ids
+
+    def _load(self, session: Session, ahead: Ahead[Session]) -> bool:
+        with session.using() as connection:
+            connection.begin()
+            session.rows = _add(connection, ahead.stream_no, ahead.batch, ahead.ids)
+        return True
+
+    # -- in a transaction
 
     def _is_stored(self, connection: Connection, stream_no: int, batch: SealedBatch) -> bool:
         following = self._written.next_batch
@@ -117,36 +183,65 @@ class DuckDBWriter:
 
     def _fold_if_many(self) -> None:
         written = self._written
-        with written.turn:
-            if written.pending is None:
-                with self._database.connection() as connection:
-                    written.pending, written.pending_calls = map(int, _one(connection, sql.PENDING) or (0, 0))
-            if written.pending <= folding.MOST_ACTIVITY and written.pending_calls < folding.MOST_CALLS:
-                return
-            with self._database.writing() as connection:
-                folding.fold(connection, folding.now_us())
-            written.fold_done()
+        if not written.pending_known:
+            folding.count(self._database)
+        if written.pending <= folding.MOST_ACTIVITY and written.pending_calls < folding.MOST_CALLS:
+            return
+        far_behind = written.pending > PATIENCE * folding.MOST_ACTIVITY
+        if not written.folding.acquire(blocking=far_behind):
+            return  # the housekeeping is at it
+        try:
+            folding.fold(self._database, folding.now_us())
             if written.housekeeping.acquire(blocking=False):
                 try:
-                    with self._database.writing() as connection:
+                    with self._database.transaction() as connection:
                         folding.settle(connection)
                 finally:
                     written.housekeeping.release()
+        finally:
+            written.folding.release()
+
+    def _ids(self, connection: Connection, stream: OpenStream, batch: SealedBatch) -> LocalIds:
+        return stream.ids.covering(
+            batch.events,
+            lambda comms: _name_ids(connection, comms),
+            lambda new: self._process_ids(connection, stream.host_id, new),
+        )
 
     def _process_ids(
         self, connection: Connection, host_id: int, processes: Mapping[Identity, Facts]
     ) -> dict[Identity, int]:
-        rows = connection.execute(sql.PROCESS_IDS, [host_id, [pid for pid, _ in processes]]).fetchall()
-        found = {(pid, start): number for pid, start, number in rows}
+        seen = self._pids(connection, host_id)
+        found: dict[Identity, int] = {}
+        if known := [pid for pid, _ in processes if pid in seen]:
+            rows = connection.execute(sql.PROCESS_IDS, [host_id, known]).fetchall()
+            found.update(((pid, start), number) for pid, start, number in rows)
         new = [identity for identity in processes if identity not in found]
         if new:
             next_id = self._written.next_id
             first = next_id.get("processes") or _next_id(connection, "id", "folded_processes")
-            columns = zip(*((*identity, *processes[identity]) for identity in new), strict=True)
-            connection.execute(sql.ADD_PROCESSES, [first, host_id, *map(list, columns)])
+            end = first + len(new)
+            if any(start or processes[pid, start] != NO_FACTS for pid, start in new):
+                columns = zip(*((*identity, *processes[identity]) for identity in new), strict=True)
+                connection.execute(sql.ADD_PROCESSES, [host_id, first, end, *map(list, columns)])
+            else:
+                connection.execute(sql.ADD_PLAIN_PROCESSES, [host_id, first, end, [pid for pid, _ in new]])
             found.update((identity, number) for number, identity in enumerate(new, first))
-            next_id["processes"] = first + len(new)  # forgotten if the transaction fails
+            next_id["processes"] = end  # forgotten if the transaction fails
+            seen.add(pid for pid, _ in new)
         return found
+
+    def _pids(self, connection: Connection, host_id: int) -> Pids:
+        """Those of the host's processes; some others, too."""
+        of_hosts = self._written.pids
+        if host_id not in of_hosts:
+            if len(of_hosts) == MOST_HOSTS:
+                of_hosts.clear()
+            of_hosts[host_id] = pids = Pids()
+            answer = connection.execute("SELECT DISTINCT pid FROM folded_processes WHERE host_id = ?", [host_id])
+            while some := answer.fetchmany(PIDS_AT_ONCE):
+                pids.add(pid for (pid,) in some)
+        return of_hosts[host_id]
 
     def _stream(self, stream_no: int) -> OpenStream:
         if stream_no not in self._streams:
@@ -158,15 +253,15 @@ class DuckDBWriter:
         return self._streams[stream_no]
 
 
-def _add_events(connection: Connection, stream_no: int, events: Batch, ids: LocalIds, first_id: int) -> int:
-    """Append the calls and their sums; returns the rows added to `activity`."""
-    rows = 0
+def _add(connection: Connection, stream_no: int, batch: SealedBatch, ids: LocalIds) -> int:
+    """Append the batch, its calls and their sums; returns the rows added to `activity`."""
+    connection.execute(sql.ADD_BATCH, [stream_no, *_batch_row(batch)])
+    events, rows = batch.events, 0
     if len(events):
-        connection.register("batch_events", events.events(ids.processes, ids.names, first_id))
-        connection.execute(sql.ADD_EVENTS)
+        first_id = schema.event_id(stream_no, batch.first_ordinal)
+        _append(connection, sql.ADD_EVENTS, events.events(ids.processes, ids.names, first_id))
         activity = events.activity(ids.processes, ids.names)
-        connection.register("batch_activity", activity)
-        connection.execute(sql.ADD_ACTIVITY.format(stream_no=stream_no))
+        _append(connection, sql.ADD_ACTIVITY.format(stream_no=stream_no), activity)
         rows += len(activity)
     if seconds := events.seconds:
         connection.execute(sql.ADD_ACCOUNT, [stream_no, *map(list, zip(*seconds, strict=True))])
@@ -175,6 +270,11 @@ def _add_events(connection: Connection, stream_no: int, events: Batch, ids: Loca
         connection.execute(sql.ADD_ENDS, [stream_no, numbers, [time_us for _, time_us in events.ended]])
         rows += len(numbers)
     return rows
+
+
+def _append(connection: Connection, statement: str, columns: ArrowTable) -> None:
+    connection.execute(statement)  # which finds `columns` by its name
+    del columns
 
 
 def _one(connection: Connection, statement: str, *values: object) -> tuple[Any, ...] | None:
