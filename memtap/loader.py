@@ -19,6 +19,7 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 1.5  # a store that is back is noticed within two seconds
 STALLED_S = 2.0  # a batch that takes longer is told of
 SPOOL_AFTER_S = 0.5  # a batch waits so long in memory; then it is put on disk
+SPOOLED_AHEAD = 3  # batches of a spool that the store may know at a time
 UNNAMED = Stream("", "", Host("", "", 0, 0))  # of a loader without a spool
 
 
@@ -281,6 +282,9 @@ class Loader(Thread):
                 self._send_ahead()
             if spool and spool.in_use:
                 if found := spool.peek():
+                    for after in range(SPOOLED_AHEAD):
+                        if not self._delivery.spooled_ahead(spool.peek(after)):
+                            break
                     return partial(self._store_spooled, spool, found)
                 if not self._delivery.at_own:
                     return self._delivery.finish_spooled
@@ -292,6 +296,8 @@ class Loader(Thread):
 
     def _send_ahead(self) -> None:
         """While batches wait, the store may get to know them: where it wants to, as thousands may wait."""
+        if self._drop and len(self._queue) < 2:  # of a live tap the next one is far away: nobody gains
+            return
         for item, _ in self._queue:
             if not self._delivery.ahead(item):
                 break

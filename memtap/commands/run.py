@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             url = url.removesuffix("memtap.duckdb") + "recording.duckdb"
         spool_folder = args.spool or default_folder(url)
         separation.hand_over(tap)
-        store = stack.enter_context(closing(open_store(url, load=args.load)))
+        store = stack.enter_context(closing(open_store(url, load=args.load, connections=loading.CONNECTIONS)))
         read_store = stack.enter_context(_read_through(args.reader_store, store))
         spool = _spool(args, tap, spool_folder, stack)
         is_there = _made_ready(store, spool)

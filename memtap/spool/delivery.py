@@ -50,6 +50,16 @@ class Delivery:
         """An item of this memtap's stream that waits for its turn. False: those behind it need not be named."""
         return isinstance(item, SealedBatch) and self._writer.ahead(self._own.stream_no, item)
 
+    def spooled_ahead(self, found: Entry | Damage | None) -> bool:
+        """The same for what a spool's `peek` gave."""
+        return (
+            isinstance(found, Entry)
+            and found.whole
+            and isinstance(found.item, SealedBatch)
+            and found.stream.name == self._at.stream.name
+            and self._writer.ahead(self._at.stream_no, found.item)
+        )
+
     def own(self, item: Item) -> None:
         """An item of this memtap's stream."""
         self._finish_leftover()

@@ -6,6 +6,7 @@ import fcntl
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +44,7 @@ class Spool:
         self._current: Segment | None = None  # the one appended to
         self._read_at = 0  # in the first segment that is not read to its end
         self._reading = 0  # which one that is
-        self._ahead: tuple[Entry | Damage, int] | None = None
+        self._ahead = deque[tuple[Entry | Damage, Segment, int]]()  # read and not popped, each with its file and end
         self._files = threading.Lock()  # held while files come, go or grow
         self._unsynced = 0  # bytes
         self._unsynced_since = 0.0  # monotonic
@@ -114,35 +115,46 @@ class Spool:
 
     # -- the side that reads
 
-    def peek(self) -> Entry | Damage | None:
-        """The oldest record that was not popped; None: there is none."""
-        while self._ahead is None:
+    def peek(self, after: int = 0) -> Entry | Damage | None:
+        """The oldest record that was not popped, or so many after it; None: there is none."""
+        while len(self._ahead) <= after:
+            if not self._read():
+                return None
+        return self._ahead[after][0]
+
+    def _read(self) -> bool:
+        """One more record."""
+        if self._ahead:
+            _, segment, at = self._ahead[-1]
+            number = self._segments.index(segment)
+        else:
+            number, at = self._reading, self._read_at
+        while True:
             with self._files:
-                if self._reading >= len(self._segments):
-                    return None
-                segment = self._segments[self._reading]
+                if number >= len(self._segments):
+                    return False
+                segment = self._segments[number]
                 end, last = segment.size, segment is self._current
-            if self._read_at < end:
-                found, at = segment.next_at(self._read_at)
+            if at < end:
+                found, at = segment.next_at(at)
                 if isinstance(found, Entry) or found.bytes:
-                    self._ahead = found, at
+                    self._ahead.append((found, segment, at))
                     if isinstance(found, Damage) or not found.whole:
                         self.damaged += 1
-                else:
-                    self._read_at = at
+                    return True
             elif last:
-                return None
+                return False
             else:
-                self._reading, self._read_at = self._reading + 1, 0
-        return self._ahead[0]
+                number, at = number + 1, 0
+            if not self._ahead:
+                self._reading, self._read_at = number, at
 
     def pop(self) -> None:
         """What `peek` gave is in the store, or accounted for: files before it are no longer needed."""
-        assert self._ahead  # noqa: S101
-        found, self._read_at = self._ahead
-        self._ahead = None
+        found, segment, self._read_at = self._ahead.popleft()
+        self._reading = self._segments.index(segment)
         if isinstance(found, Entry):
-            self._segments[self._reading].discount(found.head)
+            segment.discount(found.head)
         if self._reading:
             with self._files:
                 self._give_up(self._reading)

@@ -14,6 +14,8 @@ from cut import proxy
 from mariadb import Server
 
 from memtap.errors import StoreAway, StoreError
+from memtap.loader import Loader
+from memtap.spool import Spool
 from memtap.stores import open_store
 from memtap.stores.contract import CallFilter, Retention, SealedBatch, Writer
 from memtap.stores.mysql.session import Session
@@ -173,3 +175,33 @@ def some_thread() -> Iterator[Callable[..., threading.Thread]]:
     yield started
     for thread in threads:
         thread.join()
+
+
+def test_a_spool_is_drained_over_lanes(
+    mariadb: Server, database: str, url: str, plain: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaders = set[str]()
+    load = Session.load
+
+    def noted(self: Session, *arguments: Any) -> None:
+        loaders.add(threading.current_thread().name)
+        load(self, *arguments)
+
+    monkeypatch.setattr(Session, "load", noted)
+    all_batches = list(batches(CALLS))
+    with closing(Spool(tmp_path / "spool", 1 << 30, segment_bytes=1 << 17)) as spool:
+        spool.open()
+        for batch in all_batches:
+            assert spool.append(STREAM, batch)
+        with closing(open_store(url, connections=2)) as store:
+            store.migrate()
+            with closing(store.writer()) as writer:
+                cursor = writer.open_stream(STREAM)
+                loader = Loader(
+                    writer, cursor, most_rows=9999, drop=True, patience_s=None, stream=STREAM, spool=spool
+                )  # fmt: skip
+                loader.start()
+                unstored = loader.finish()
+        assert (unstored.spooled, unstored.lost, spool.unread) == (0, 0, False)
+    assert contents(mariadb, database) == plain
+    assert loaders >= {"memtap-lane-0", "memtap-lane-1"}
