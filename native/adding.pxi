@@ -121,6 +121,16 @@ cdef uint32_t ledger_take(Ledger *ledger, const Record *record) noexcept nogil:
     return i
 
 
+cdef inline void ledger_blank(Ledger *ledger, size_t more) noexcept nogil:
+    """The next `more` activities, for which there must be room, are all zeros, so that no call need ask whether it
+    begins one."""
+    cdef size_t blank = max(ledger.blank, ledger.open.count)
+    cdef size_t end = ledger.open.count + more
+    if blank < end:
+        memset(&ledger.open.running[blank], 0, (end - blank) * sizeof(Running))
+        ledger.blank = end
+
+
 cdef inline size_t ledger_quick1(Ledger *ledger, Columns *columns, size_t row, size_t end) noexcept nogil:
     """Format-1 calls from `row` on, each of a process that lives, in the latest second. Returns the first row that is
     no such call, or `end`. There must be room for as many more activities.
@@ -129,52 +139,54 @@ cdef inline size_t ledger_quick1(Ledger *ledger, Columns *columns, size_t row, s
     next activity would begin is written to in any case.
     """
     cdef Slot *slots = ledger.slots
-    cdef Running *open = ledger.open.running
-    cdef Beginning *beginnings = ledger.open.beginnings
+    cdef Running *open = ledger.open.running + ledger.turned  # of the latest second
+    cdef Beginning *beginnings = ledger.open.beginnings + ledger.turned
     cdef uint64_t second_us = ledger.second_us
-    cdef uint32_t first_number = ledger.first_number
-    cdef uint32_t turned = ledger.turned
+    cdef uint32_t first_number = ledger.first_number + ledger.turned
     cdef uint32_t processes = ledger.count
-    cdef uint32_t count = <uint32_t> ledger.open.count
-    cdef uint32_t i, n, since, last
-    cdef uint64_t time_us, length, amount, keep
+    cdef uint32_t count = <uint32_t> ledger.open.count - ledger.turned
+    cdef const uint64_t *times = columns.time_us
+    cdef const uint64_t *lengths = columns.length
+    cdef const uint32_t *pids = columns.pid
+    cdef const uint32_t *names = columns.name
+    cdef const uint8_t *calls = columns.call
+    cdef uint32_t *process = columns.process
+    cdef uint32_t i, n
+    cdef uint64_t since, amount
     cdef size_t which
-    cdef Slot *slot
+    cdef Slot slot
     cdef Running *running
+    if second_us > <uint64_t> -1 - 1000000:  # near 2^64 a difference alone would wrap around
+        return row
+    ledger_blank(ledger, end - row)
     while row < end:
-        slot = &slots[columns.pid[row]]
+        slot = slots[pids[row]]
         i = slot.latest - 1
-        time_us = columns.time_us[row]
-        if not expect_true(i < processes and in_second(time_us, second_us)):
+        since = times[row] - second_us
+        if not expect_true(i < processes and since < 1000000):
             break
-        since = <uint32_t> (time_us - second_us)
-        n = activity_in(slot, first_number + turned, count - turned) + turned
-        keep = 0 - <uint64_t> (n != count)  # all bits; or none, where it begins
+        n = slot.number - first_number
+        n = n if n < count else count
         running = &open[n]
-        which = columns.call[row]
-        length = columns.length[row]
-        amount = (running.bytes[which] & keep) + length
-        if not expect_true(amount >= length):
+        which = calls[row]
+        amount = running.bytes[which] + lengths[row]
+        if not expect_true(amount >= lengths[row]):
             break
-        last = running.last & <uint32_t> keep
-        if not expect_true(since >= last):
-            beginnings[n].first = min(since, beginnings[n].first)
-        running.bytes[0] &= keep
-        running.bytes[1] &= keep
-        running.bytes[which] = amount
-        running.calls[0] &= <uint32_t> keep
-        running.calls[1] &= <uint32_t> keep
-        running.calls[which] += 1
-        running.last = since if since > last else last
-        running.name = columns.name[row]
         beginnings[count].second_us = second_us
-        beginnings[count].first = since
+        beginnings[count].first = <uint32_t> since
         beginnings[count].process = i
-        slot.number = first_number + n
-        count += <uint32_t> (keep + 1)
-        columns.process[row] = i
+        running.bytes[which] = amount
+        running.calls[which] += 1
+        running.name = names[row]
+        if expect_true(since >= running.last):
+            running.last = <uint32_t> since
+        else:
+            beginnings[n].first = min(<uint32_t> since, beginnings[n].first)
+        slots[pids[row]].number = first_number + n
+        count += n == count
+        process[row] = i
         row += 1
-    ledger.open.count = count
+    ledger.open.count = count + ledger.turned
     return row
 
 

@@ -14,10 +14,6 @@ cdef enum:
     AHEAD = 12            # how many rows before it is needed a row is fetched
     NUMBERS = 0x80000000  # of activities: then they begin anew
 
-cdef struct Slot:         # of a pid
-    uint32_t latest       # local id + 1 of its latest process, with OVER if that has ended; OVER alone: none is left
-    uint32_t number       # of that process's latest activity; not below `first_number` if it is in the open batch
-
 cdef struct Held:         # 64 bytes: what lines of format 2 touch besides
     uint64_t start        # nanoseconds since boot
     uint64_t vm           # bytes, as of held_us
@@ -68,6 +64,7 @@ cdef struct Ledger:
     uint64_t events       # in them
     Activities open       # the open batch's
     size_t open_before    # how many the batch before had
+    size_t blank          # activities from the open batch's last one up to this one are zeros, format 1
     uint32_t first_number  # of the open batch's activities; above 0, which is that of none
     uint32_t turned       # how many of them there were when the latest second began
     uint64_t second_us    # where that begins: all activities since are of that second
@@ -125,6 +122,7 @@ cdef bint ledger_room_for_open(Ledger *ledger, size_t more) noexcept nogil:
         count = count if count > ledger.open_before else ledger.open_before
     elif count < 2 * ledger.open.capacity:
         count = 2 * ledger.open.capacity
+    ledger.blank = 0
     return activities_grow(&ledger.open, count, ledger.wide)
 
 
@@ -186,39 +184,47 @@ cdef uint64_t ledger_calls(const Ledger *ledger, uint32_t i, size_t which) noexc
     return (ledger.processes[i].calls_high[which] << 32) + ledger.totals[i].calls[which]
 
 
-cdef inline void ledger_total(Ledger *ledger, uint32_t i, const Running *running, size_t which) noexcept nogil:
-    cdef Totals *totals = &ledger.totals[i]
-    totals.bytes[which] += running.bytes[which]
-    if not expect_true(totals.bytes[which] >= running.bytes[which]):
-        ledger.processes[i].bytes_high[which] += 1
-    totals.calls[which] += running.calls[which]
-    if not expect_true(totals.calls[which] >= running.calls[which]):
-        ledger.processes[i].calls_high[which] += 1
+cdef inline void ledger_total(Ledger *ledger, uint32_t i, Totals *totals, const Running *running) noexcept nogil:
+    cdef uint64_t requested = totals.bytes[0] + running.bytes[0]
+    cdef uint64_t released = totals.bytes[1] + running.bytes[1]
+    cdef uint32_t requests = totals.calls[0] + running.calls[0]
+    cdef uint32_t releases = totals.calls[1] + running.calls[1]
+    if not expect_true((requested >= running.bytes[0]) & (released >= running.bytes[1])):
+        ledger.processes[i].bytes_high[0] += requested < running.bytes[0]
+        ledger.processes[i].bytes_high[1] += released < running.bytes[1]
+    if not expect_true((requests >= running.calls[0]) & (releases >= running.calls[1])):
+        ledger.processes[i].calls_high[0] += requests < running.calls[0]
+        ledger.processes[i].calls_high[1] += releases < running.calls[1]
+    totals.bytes[0] = requested
+    totals.bytes[1] = released
+    totals.calls[0] = requests
+    totals.calls[1] = releases
 
 
 cdef void ledger_fold(Ledger *ledger) noexcept nogil:
     """Adds the open batch's activities to the totals: once, when they are all there."""
     cdef size_t n
+    cdef size_t count = ledger.open.count
     cdef uint32_t i
     cdef uint64_t first_us, last_us
+    cdef Totals *all = ledger.totals
+    cdef uint32_t *names = ledger.names
+    cdef const Running *running = ledger.open.running
+    cdef const Beginning *beginning = ledger.open.beginnings
     cdef Totals *totals
-    cdef Running *running
-    cdef Beginning *beginning
-    for n in range(ledger.open.count):
-        if n + AHEAD < ledger.open.count:
-            prefetch(&ledger.totals[ledger.open.beginnings[n + AHEAD].process])
-        running = &ledger.open.running[n]
-        beginning = &ledger.open.beginnings[n]
+    for n in range(count):
+        prefetch(&all[beginning[AHEAD if n + AHEAD < count else 0].process])
         i = beginning.process
-        totals = &ledger.totals[i]
-        ledger_total(ledger, i, running, 0)
-        ledger_total(ledger, i, running, 1)
+        totals = &all[i]
+        ledger_total(ledger, i, totals, running)
         first_us = beginning.second_us + beginning.first
         last_us = beginning.second_us + running.last
         if not expect_true(first_us >= totals.last_us and totals.last_us):
             ledger.processes[i].first_us = min(first_us, ledger.processes[i].first_us)
         totals.last_us = last_us if last_us > totals.last_us else totals.last_us
-        ledger.names[i] = running.name
+        names[i] = running.name
+        running += 1
+        beginning += 1
     if ledger.wide:
         for n in range(ledger.open.count):
             if ledger.open.said[n].failed:
@@ -237,6 +243,7 @@ cdef void ledger_seal(Ledger *ledger, uint64_t events, Activities *sealed) noexc
     """The batch ends, with so many events: its activities go to the totals, and are the caller's from now on."""
     ledger_fold(ledger)
     ledger.open_before = ledger.open.count
+    ledger.blank = 0
     ledger.first_number += <uint32_t> ledger.open.count
     ledger.turned = 0
     if ledger.first_number > <uint32_t> NUMBERS:

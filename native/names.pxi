@@ -1,19 +1,7 @@
 # Process names are interned: each distinct comm has a number, given in order of appearance.
 
-cdef extern from *:
-    """
-    #ifndef MEMTAP_RECENT
-    #define MEMTAP_RECENT 256 /* a power of two, at most 256 */
-    #endif
-    """
-    enum: RECENT "MEMTAP_RECENT"
-
-cdef struct Name:
-    Comm comm
-    uint64_t id
-
 cdef struct Names:
-    Name recent[RECENT]  # by a short hash, what was looked for last: nearly every line's comm is here
+    Recent recent[RECENT]  # by a short hash, what was looked for last: nearly every line's comm is here
     Comm *comms        # by id
     uint32_t *slots    # open addressing: id + 1, 0 free; a power of two, never more than half full
     uint32_t count
@@ -82,11 +70,11 @@ cdef uint32_t names_look_up(Names *names, Comm comm) noexcept nogil:
 
 cdef inline uint32_t names_intern(Names *names, Comm comm) noexcept nogil:
     """The id of a comm. There must be room for one more (names_room)."""
-    cdef uint64_t h = (comm.low * <uint64_t> 0x9e3779b97f4a7c15) ^ (comm.high * <uint64_t> 0xc2b2ae3d27d4eb4f)
-    cdef Name *recent = &names.recent[(h >> 56) & (RECENT - 1)]
-    if not expect_true(recent.comm.low == comm.low and recent.comm.high == comm.high):
+    cdef Recent *recent = &names.recent[recent_place(comm.low, comm.high)]
+    if not expect_true(recent.low == comm.low and recent.high == comm.high):
         recent.id = names_look_up(names, comm)
-        recent.comm = comm
+        recent.low = comm.low
+        recent.high = comm.high
     return <uint32_t> recent.id
 
 

@@ -1,14 +1,12 @@
 # The parser: whole lines to columns and ledger. It holds no Python object and no GIL while it works.
 
 cdef enum:
-    FETCH = 8               # lines after its own at which a call's process is fetched: by then it is known where
     SAMPLES = 16            # rejected lines kept, the newest
     SAMPLE_BYTES = 160      # of each
     LOST_SPANS = 256        # losses told apart in one batch; later ones are added to the last
     CARRY_MAX = 64 << 10    # bytes of a line that `feed` got in pieces; no record has 200
     HEADER_MAX = 1024       # bytes of a header
     SLICE = 256 << 10       # bytes parsed before the ring hears that there is room: fits the second-level cache
-    CHUNK = 64              # lines read before the ledger is told: their processes' rows are fetched meanwhile
     PARTS_MAX = 16          # lines one broken record can have: a comm holds at most 15 newlines
 
 cdef enum Progress:
@@ -32,7 +30,7 @@ cdef struct Chunk:          # of each line of format 2, what is not in the colum
     uint32_t uid[CHUNK]
 
 cdef struct Parse:
-    scan_function *scan
+    Way way                 # what this processor does best
     bint columns_alone      # no ledger is kept: all calls are of local process 0
     int format              # 1, 2; 0: no line but notices has come yet
     uint32_t header_size
@@ -57,10 +55,10 @@ cdef struct Parse:
     bint skipping           # in the middle of a line longer than can be held
 
 
-cdef bint parse_init(Parse *parse, size_t rows, scan_function *scan) noexcept nogil:
+cdef bint parse_init(Parse *parse, size_t rows, const Way *way) noexcept nogil:
     """For batches of `rows` calls, a multiple of 8. False where memory is short; parse_free is due all the same."""
     memset(parse, 0, sizeof(Parse))
-    parse.scan = scan
+    parse.way = way[0]
     before_begin(&parse.before)
     names_forget(&parse.names)
     return ledger_init(&parse.ledger) and columns_init(&parse.columns, rows, False)
@@ -223,9 +221,64 @@ cdef size_t skip_line(Parse *parse, const uint8_t *data, size_t size) noexcept n
     return newline + 1 - data
 
 
-cdef inline void read_chunk(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t lines,
-                            const uint8_t *p, Chunk *chunk, bint second) noexcept nogil:
-    """Reads `lines` lines, the first of which begins at `p`. There must be room for as many calls."""
+cdef inline size_t read_plain1(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t lines,
+                               const uint8_t *p) noexcept nogil:
+    """Plain lines of format 1, from `p` on; returns how many there were. There must be room for as many calls."""
+    cdef Columns *columns = &parse.columns
+    cdef size_t row = columns.rows
+    cdef Known1 known
+    cdef Lines1 rows
+    known.recent = parse.names.recent
+    known.second_us = min(parse.seconds.open_us, <uint64_t> 100000000000000000)
+    known.slots = NULL if parse.columns_alone else parse.ledger.slots
+    known.running = <const uint8_t *> parse.ledger.open.running
+    known.first_number = parse.ledger.first_number
+    known.activities = <uint32_t> parse.ledger.open.count
+    lines = parse.way.lines1(scan, newlines, lines, p, &known, &rows)
+    memcpy(columns.time_us + row, rows.time_us, 8 * lines)
+    memcpy(columns.length + row, rows.length, 8 * lines)
+    memcpy(columns.pid + row, rows.pid, 4 * lines)
+    memcpy(columns.name + row, rows.name, 4 * lines)
+    memcpy(columns.call + row, rows.call, lines)
+    if lines:
+        columns.rows = row + lines
+        parse.seconds.open.events += lines
+        parse.last_us = columns.time_us[row + lines - 1]
+        parse.parts = 0
+    return lines
+
+
+cdef inline void read_chunk1(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t lines,
+                             const uint8_t *p) noexcept nogil:
+    """Reads `lines` lines of format 1, the first of which begins at `p`. There must be room for as many calls."""
+    cdef Record record
+    cdef Reject reject
+    cdef size_t size
+    cdef size_t i = 0
+    parse.lines += lines
+    while True:
+        size = read_plain1(parse, scan, newlines + i, lines - i, p)
+        if size:
+            i += size
+            p = scan + newlines[i - 1] + 1
+        if i == lines:
+            return
+        size = scan + newlines[i] - p
+        reject = read_format1(p, size, &record)
+        if reject == WHOLE:
+            take_columns(parse, &record, NULL, 0, False)
+            parse.parts = 0
+        else:
+            other_line1(parse, p, size, reject)
+        p += size + 1
+        i += 1
+        if i == lines:
+            return
+
+
+cdef inline void read_chunk2(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t lines,
+                             const uint8_t *p, Chunk *chunk) noexcept nogil:
+    """The same of format 2."""
     cdef Record record
     cdef Reject reject
     cdef size_t size
@@ -234,21 +287,17 @@ cdef inline void read_chunk(Parse *parse, const uint8_t *scan, const uint16_t *n
     for i in range(lines):
         size = scan + newlines[i] - p
         prefetch(p + SCAN_BLOCK)  # the next block's newlines are looked for soon
-        if second:
-            prefetch(p + SCAN_BLOCK + 64)
-            prefetch(p + SCAN_BLOCK + 128)
-        reject = read_format2(p, size, &record, &parse.before) if second else read_format1(p, size, &record)
+        prefetch(p + SCAN_BLOCK + 64)
+        prefetch(p + SCAN_BLOCK + 128)
+        reject = read_format2(p, size, &record, &parse.before)
         if expect_true(reject == WHOLE):
             prefetch(&parse.ledger.slots[record.pid])
-            take_columns(parse, &record, chunk, calls, second)
+            take_columns(parse, &record, chunk, calls, True)
             if calls >= FETCH:
                 fetch_activity(&parse.ledger, parse.columns.pid[parse.columns.rows - 1 - FETCH])
-            parse.parts = 0
             calls += 1
-        elif second:
-            other_line2(parse, p, size, reject)
         else:
-            other_line1(parse, p, size, reject)
+            other_line2(parse, p, size, reject)
         p += size + 1
     parse.lines += lines
 
@@ -269,7 +318,10 @@ cdef inline Progress take_block(Parse *parse, const uint8_t *scan, const uint16_
         lines = lines if lines < CHUNK else CHUNK
         if not make_room(parse, <uint32_t> lines):
             return NO_MEMORY
-        read_chunk(parse, scan, newlines + done, lines, line[0], &chunk, second)
+        if second:
+            read_chunk2(parse, scan, newlines + done, lines, line[0], &chunk)
+        else:
+            read_chunk1(parse, scan, newlines + done, lines, line[0])
         if parse.columns_alone:
             memset(&columns.process[row], 0, (columns.rows - row) * sizeof(uint32_t))
         else:
@@ -322,7 +374,7 @@ cdef Progress take_lines(Parse *parse, const uint8_t *data, size_t size, size_t 
     scan = line
     while scan < end and progress == CLEAR and parse.format:
         block = end - scan if end - scan < SCAN_BLOCK else SCAN_BLOCK
-        count = parse.scan(scan, block, newlines)
+        count = parse.way.scan(scan, block, newlines)
         if parse.format == 1:
             progress = take_block(parse, scan, newlines, count, &line, False)
         else:

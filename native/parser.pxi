@@ -13,9 +13,8 @@ class FormatError(ValueError):
     """The stream's header names a format that this memtap does not know."""
 
 
-cdef scan_function *scan_of[3]
-cdef const char *scan_names[3]
-SCANS = tuple(scan_names[i].decode() for i in range(scan_ways(scan_of, scan_names)))
+cdef Way ways[3]
+SCANS = tuple(ways[i].name.decode() for i in range(all_ways(ways)))
 
 
 cdef class Parser:
@@ -53,7 +52,7 @@ cdef class Parser:
         self.names = []
         self.carry = bytearray()
         self.parse = <Parse *> malloc(sizeof(Parse))
-        if self.parse == NULL or not parse_init(self.parse, self.room(), scan_of[<int> SCANS.index(scan)]):
+        if self.parse == NULL or not parse_init(self.parse, self.room(), &ways[<int> SCANS.index(scan)]):
             raise MemoryError(f"parser: no memory for batches of {rows} calls")
         self.parse.columns_alone = not ledger
         if header:

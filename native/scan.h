@@ -1,5 +1,5 @@
-/* Where the newlines are: 64 bytes at a time, with whatever the processor has. Chosen once, when first asked;
- * every way gives the same offsets. */
+/* What is done with whatever the processor has: newlines are looked for 64 bytes at a time, and plain lines of format 1
+ * are read (lines1.h). Chosen once, when first asked; every way has the same result. */
 #ifndef MEMTAP_SCAN_H
 #define MEMTAP_SCAN_H
 
@@ -13,6 +13,154 @@ enum {
 };
 
 typedef size_t scan_function(const uint8_t *bytes, size_t size, uint16_t *offsets);
+
+#ifndef MEMTAP_RECENT
+#define MEMTAP_RECENT 4096 /* names: a power of two, at most 65536; so many that two seldom push each other out */
+#endif
+
+enum {
+    PLAIN_MIN = 55,       /* `mmap2: PID=1, process=, time=1234567890123456, length=1` */
+    AHEAD_LINES = 16,     /* after its own at which a call's activity is fetched: by then it is known where */
+    CHUNK = 64,           /* lines read before the ledger is told: their processes' rows are fetched meanwhile */
+    LARGEST_PID = 4194304 /* PID_MAX_LIMIT, include/linux/threads.h */
+};
+
+typedef struct {          /* a comm that was looked for lately, zero padded, and its id */
+    uint64_t low, high, id, nothing;
+} Recent;
+
+typedef struct {          /* of a pid */
+    uint32_t latest;      /* local id + 1 of its latest process, with OVER if that has ended; OVER alone: none left */
+    uint32_t number;      /* of that process's latest activity; not below `first_number` if it is in the open batch */
+} Slot;
+
+/* A plain line is `mmap2: PID=%d, process=%s, time=%d, length=%d` (or munmap) with a PID of up to 7 digits, a time of
+ * 16, a length of up to 8, in the second of the line before, and of a name that was looked for lately. Nearly all are.
+ * What is not, ends this way: format1.pxi reads that line and says what it is. Whatever a line of PLAIN_MIN bytes
+ * holds, what is read lies within it: up to 45 bytes from its beginning, 40 from its end. */
+typedef struct {          /* what plain lines are read with */
+    const Recent *recent; /* by recent_place */
+    uint64_t second_us;   /* where the second begins that they must be in: at most 10^17, so that nothing wraps */
+    const Slot *slots;    /* NULL: there is no ledger to fetch anything for */
+    const uint8_t *running; /* of the open batch's activities: rows of 32 bytes */
+    uint32_t first_number, activities;
+} Known1;
+
+typedef struct {          /* the calls of one chunk */
+    uint64_t time_us[CHUNK], length[CHUNK];
+    uint32_t pid[CHUNK], name[CHUNK];
+    uint8_t call[CHUNK];
+} Lines1;
+
+/* Reads plain lines from `line` on, each of which ends at an offset from `base`; returns how many there were. */
+typedef size_t lines1_function(const uint8_t *base, const uint16_t *newlines, size_t lines, const uint8_t *line,
+                               const Known1 *known, Lines1 *rows);
+
+typedef struct {
+    const char *name;
+    scan_function *scan;
+    lines1_function *lines1;
+} Way;
+
+#define ZEROS 0x3030303030303030u
+
+static inline uint64_t word_at(const void *p) {
+    uint64_t word;
+    memcpy(&word, p, 8);
+    return word;
+}
+
+/* The high bit of each byte of `word` (text XOR zeros) that is no digit. */
+static inline uint64_t no_digits(uint64_t word) {
+    return (((word & 0x7f7f7f7f7f7f7f7fu) + 0x7676767676767676u) | word) & 0x8080808080808080u;
+}
+
+static inline uint64_t zero_bytes(uint64_t word) {
+    return (word - 0x0101010101010101u) & ~word & 0x8080808080808080u;
+}
+
+static inline size_t recent_place(uint64_t low, uint64_t high) {
+    return ((low * 0x9e3779b97f4a7c15u) ^ (high * 0xc2b2ae3d27d4eb4fu)) >> 48 & (MEMTAP_RECENT - 1);
+}
+
+/* How a line begins, and by how much each byte may differ. */
+static const struct { char text[16], most[16]; } heads1[2] = {
+    {"mmap2: PID=", "\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff"},
+    {"munmap: PID=", "\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff"},
+};
+static const char lower_bytes[33] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+static const char upper_bytes[33] =
+    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+
+/* The row of the table of pids, and the activity of the call that was read AHEAD_LINES before. */
+#define FETCH_FOR_LEDGER(pid)                                                                       \
+    do {                                                                                            \
+        __builtin_prefetch(&slots[pid]);                                                            \
+        if (i >= AHEAD_LINES) {                                                                     \
+            uint32_t n = slots[rows->pid[i - AHEAD_LINES]].number - known->first_number;            \
+            n = n < known->activities ? n : known->activities;                                      \
+            __builtin_prefetch(known->running + 32 * (size_t)n);                                    \
+        }                                                                                           \
+    } while (0)
+
+static inline uint64_t eight_digits_of(uint64_t word) {
+    word = word * 10 + (word >> 8);
+    uint64_t odd = word & 0x000000ff000000ffu, even = word >> 16 & 0x000000ff000000ffu;
+    return (odd * 0x000f424000000064u + even * 0x0000271000000001u) >> 32;
+}
+
+static size_t lines1_scalar(const uint8_t *base, const uint16_t *newlines, size_t lines, const uint8_t *line,
+                            const Known1 *known, Lines1 *restrict rows) {
+    const Slot *slots = known->slots;
+    size_t i = 0;
+    for (; i < lines; i++) {
+        const uint8_t *end = base + newlines[i];
+        if (__builtin_expect((size_t)(end - line) < PLAIN_MIN, 0)) break;
+        __builtin_prefetch(line + SCAN_BLOCK);
+
+        size_t unmaps = line[1] == 'u';
+        uint64_t wrong = (word_at(line) ^ word_at(heads1[unmaps].text)) |
+                         (word_at(line + 3 + unmaps) ^ word_at(heads1[unmaps].text + 3 + unmaps));
+        const uint8_t *at = line + 11 + unmaps;
+
+        uint64_t pid_text = word_at(at) ^ ZEROS;
+        size_t bits = ((size_t)__builtin_ctzll(no_digits(pid_text) | (uint64_t)1 << 63)) - 7;
+        pid_text = pid_text << 1 << (63 - bits);
+        at += bits / 8;
+        wrong |= (bits == 0) | (word_at(at) ^ word_at(", proces")) | (word_at(at + 2) ^ word_at("process="));
+        at += 10;
+
+        uint64_t length_text = word_at(end - 8) ^ ZEROS, others = no_digits(length_text);
+        bits = others ? (size_t)__builtin_clzll(others) & 0x78 : 64;
+        length_text = length_text >> ((64 - bits) & 63) << ((64 - bits) & 63);
+        const uint8_t *tail = end - bits / 8 - 32;
+        wrong |= (bits == 0) | (word_at(tail + 24) ^ word_at(" length=")) | (tail[23] ^ ',');
+        wrong |= (word_at(tail) ^ word_at(", time=")) << 8; /* without the first digit */
+
+        uint64_t high = word_at(tail + 7) ^ ZEROS, low = word_at(tail + 15) ^ ZEROS;
+        wrong |= no_digits(high) | no_digits(low);
+        uint64_t time_us = eight_digits_of(high) * 100000000 + eight_digits_of(low);
+        uint64_t pid = eight_digits_of(pid_text);
+        wrong |= (uint64_t)(pid > LARGEST_PID) | (uint64_t)(time_us - known->second_us >= 1000000);
+
+        size_t size = (size_t)(tail - at);
+        if (__builtin_expect((wrong != 0) | (size > 15), 0)) break;
+        uint64_t low_mask = word_at(lower_bytes + 16 - size), high_mask = word_at(lower_bytes + 24 - size);
+        low = word_at(at) & low_mask, high = word_at(at + 8) & high_mask;
+        const Recent *name = &known->recent[recent_place(low, high)];
+        wrong = zero_bytes(low | ~low_mask) | zero_bytes(high | ~high_mask) | (name->low ^ low) | (name->high ^ high);
+        if (__builtin_expect(wrong != 0, 0)) break;
+
+        if (slots) FETCH_FOR_LEDGER(pid);
+        rows->time_us[i] = time_us;
+        rows->length[i] = eight_digits_of(length_text);
+        rows->pid[i] = (uint32_t)pid;
+        rows->name[i] = (uint32_t)name->id;
+        rows->call[i] = (uint8_t)unmaps;
+        line = end + 1;
+    }
+    return i;
+}
 
 /* Appends the offsets of the bits of `mask` (byte i of a 64-byte group) to `offsets`; returns where the next one goes.
  * Two are written whatever there is: lines of 40 bytes or more leave at most two to a group, and no branch to guess. */
@@ -95,17 +243,36 @@ static size_t scan_avx512(const uint8_t *bytes, size_t size, uint16_t *offsets) 
     SCAN_REST(scan_mask_avx512);
     return (size_t)(out - offsets);
 }
+
+/* moves a PID's digits, from as many on as it has, to the end of the first eight bytes */
+static const uint8_t to_the_eighth[24] = {
+    128, 128, 128, 128, 128, 128, 128, 128, 0, 1, 2, 3, 4, 5, 6, 7, 128, 128, 128, 128, 128, 128, 128, 128,
+};
+/* by how much each byte of `, time=1234567890123456, length=` may differ from one with zeros */
+static const uint8_t tail_most1[32] = {
+    0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+};
+
+#define TARGET __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define WAY(name) name##_avx2
+#include "lines1.h"
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,bmi,bmi2,popcnt")))
+#define WAY(name) name##_avx512
+#include "lines1.h"
 #endif
 
-/* The scans this processor can run, the best first. */
-static inline int scan_ways(scan_function **ways, const char **names) {
+/* What this processor can run, the best first. */
+static inline int all_ways(Way *ways) {
     int count = 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512bw")) ways[count] = scan_avx512, names[count++] = "avx512";
-    if (__builtin_cpu_supports("avx2")) ways[count] = scan_avx2, names[count++] = "avx2";
+    int bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+    if (bits && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        ways[count++] = (Way){"avx512", scan_avx512, lines1_avx512};
+    if (bits && __builtin_cpu_supports("avx2")) ways[count++] = (Way){"avx2", scan_avx2, lines1_avx2};
 #endif
-    ways[count] = scan_scalar, names[count++] = "scalar";
+    ways[count++] = (Way){"scalar", scan_scalar, lines1_scalar};
     return count;
 }
 

@@ -42,8 +42,39 @@ cdef extern from *:
 cdef extern from "scan.h" nogil:
     enum: SCAN_BLOCK
     enum: SCAN_OFFSETS
+    enum: CHUNK
+    enum: FETCH "AHEAD_LINES"
+    enum: RECENT "MEMTAP_RECENT"
     ctypedef size_t scan_function(const uint8_t *bytes, size_t size, uint16_t *offsets) noexcept nogil
-    int scan_ways(scan_function **ways, const char **names)
+    ctypedef struct Recent:
+        uint64_t low
+        uint64_t high
+        uint64_t id
+        uint64_t nothing
+    ctypedef struct Slot:
+        uint32_t latest
+        uint32_t number
+    ctypedef struct Known1:
+        const Recent *recent
+        uint64_t second_us
+        const Slot *slots
+        const uint8_t *running
+        uint32_t first_number
+        uint32_t activities
+    ctypedef struct Lines1:
+        uint64_t *time_us  # arrays of CHUNK
+        uint64_t *length
+        uint32_t *pid
+        uint32_t *name
+        uint8_t *call
+    ctypedef size_t lines1_function(const uint8_t *base, const uint16_t *newlines, size_t lines, const uint8_t *line,
+                                    const Known1 *known, Lines1 *rows) noexcept nogil
+    size_t recent_place(uint64_t low, uint64_t high) noexcept nogil
+    ctypedef struct Way:
+        const char *name
+        scan_function *scan
+        lines1_function *lines1
+    int all_ways(Way *ways)
 
 cdef extern from "string.h" nogil:
     void *memchr(const void *s, int c, size_t n)

@@ -49,15 +49,14 @@ cdef inline uint64_t mix(uint64_t hashed, uint64_t value) noexcept nogil:
 
 
 cdef void reading_begin(Reading *reading, Chance *chance, int scan, const uint8_t *stream, size_t size) noexcept nogil:
-    cdef scan_function *ways[3]
-    cdef const char *names[3]
-    cdef int count = scan_ways(ways, names)
+    cdef Way ways[3]
+    cdef int count = all_ways(ways)
     memset(reading, 0, sizeof(Reading))
     reading.chance = chance
     reading.rows = chance.rows
     reading.begin = stream
     reading.size = size
-    fuzz_require(parse_init(&reading.parse, chance.rows, ways[(chance.scan + scan) % count]), b"a parser begins")
+    fuzz_require(parse_init(&reading.parse, chance.rows, &ways[(chance.scan + scan) % count]), b"a parser begins")
     if scan == 1:  # soon the activities' numbers begin anew
         reading.parse.ledger.first_number = <uint32_t> NUMBERS - (chance.state & 31)
 
