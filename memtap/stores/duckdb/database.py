@@ -25,7 +25,7 @@ from memtap.stores.local_ids import Pids
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
     "external_threads": 2,
-    "memory_limit": "48MB",
+    "memory_limit": "40MB",
     "write_buffer_row_group_count": 1,
     "checkpoint_threshold": "16MB",
     "auto_checkpoint_skip_wal_threshold": 1 << 40,  # no commit is a checkpoint, however much it holds

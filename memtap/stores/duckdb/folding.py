@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 # Rows of each at which they are folded. A read adds up what is not folded yet, in a few milliseconds.
 MOST_ACTIVITY = 20_000
 MOST_CALLS = 1_000_000  # of an extent
-MOST_FRESH_1M = 60_000
-MOST_FRESH_1H = 120_000
+MOST_FRESH_1M = 30_000
+MOST_FRESH_1H = 60_000
 
 PENDING = "SELECT (SELECT count(*) FROM activity), coalesce(sum(stored), 0) FROM fresh_batches"
 

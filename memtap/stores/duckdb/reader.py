@@ -24,19 +24,21 @@ ROWS_GROWTH = 8  # more calls are looked through each time that too few of them 
 
 # Looked through for a page, all the same whether there are such calls. A million is read in some milliseconds, a second
 # by itself, with the row group that it lies in, in one or two.
-FIRST_CALLS = 100_000
+FIRST_CALLS = 20_000
 MOST_CALLS = 1_000_000  # and what else is in the last extent
 MOST_SECONDS = 50  # besides one for each row of a page
 EXTENTS = (64, 4096)  # looked at, until they have the calls that are wanted
 STEPS_AT_ONCE = 64
 GAP_S = 16  # is rather read than left out
 
-# What is not folded yet is an extent, too.
+# What is not folded yet is an extent, too. Of one that lasts until after the moment, a part is counted.
 _EXTENTS = """
-SELECT least(last_us, ?) AS ended_us, calls
+SELECT least(last_us, $1) AS ended_us,
+       CASE WHEN last_us <= $1 THEN calls
+            ELSE (calls * ((least(last_us, $1) - first_us) / (last_us - first_us)::DOUBLE))::UBIGINT END
 FROM (SELECT first_us, last_us, calls FROM extents
       UNION ALL SELECT min(first_us), max(last_us), (SELECT coalesce(sum(stored), 0) FROM fresh_batches) FROM activity)
-WHERE first_us <= ? ORDER BY ended_us DESC LIMIT ?
+WHERE first_us <= $1 ORDER BY ended_us DESC LIMIT $2
 """
 
 
@@ -126,7 +128,7 @@ class DuckDBReader(SqlReader):
         calls after a moment, none lies in an extent that ended before."""
         for most in EXTENTS:
             calls = 0
-            extents = self._rows(_EXTENTS, (last_us, last_us, most))
+            extents = self._rows(_EXTENTS, (last_us, most))
             for ended_us, count in extents:
                 if calls >= wanted and ended_us < last_us:
                     return ended_us + 1, calls
