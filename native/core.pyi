@@ -273,9 +273,9 @@ class Batch:
         row, in the order of time; which columns, `events_columns` says.
 
         `what` is the call, and in format 2 also 16 times the index of its kind plus 1, and 128 where `freed` is the
-        length in whole pages of 4,096 bytes. A length or name id beyond 24 bits is NULL and stands in `length_wide` or
-        `name_wide`, a vm that is not some 32 bits of whole pages in `vm_wide` and not in `vm_pages`. `errno` is NULL
-        where it is 0, `freed` where it is 0 or `what` says it.
+        length in whole pages of 4,096 bytes. A length beyond 24 bits or a name id beyond 16 is NULL and stands in
+        `length_wide` or `name_wide`, a vm that is not some 32 bits of whole pages in `vm_wide` and not in `vm_pages`.
+        `errno` is NULL where it is 0, `freed` where it is 0 or `what` says it.
         """
     def events_columns(self, name_ids: Buffer) -> tuple[str, ...]:
         """The columns of `events_text`, in its order: id, time_us, process_id, name_id, what, length, and those of

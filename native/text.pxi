@@ -4,6 +4,7 @@ cdef enum:
     EVENT_TEXT_MAX = 160     # 5 numbers of 20 digits, 2 of 10, one of 5, one of 3, 12 separators, NULLs, slack
     MOVES_MAX = 16           # a call, on the average: qsort makes as many comparisons
     NARROW = 1 << 24         # what MySQL's MEDIUMINT does not hold
+    NARROW_NAME = 1 << 16    # what its SMALLINT does not hold
     PAGES_BITS = 32          # of vm in pages of 4,096 bytes: what its INT holds
     FREED_WHOLE = 0x80       # in `what`
     EXTRA_PAGES = 1
@@ -102,7 +103,7 @@ cdef uint32_t event_extras(const Columns *columns, const uint32_t *name_ids) noe
     for i in range(columns.rows):
         if columns.length[i] >= NARROW:
             extras |= EXTRA_LENGTH
-        if name_ids[columns.name[i]] >= NARROW:
+        if name_ids[columns.name[i]] >= NARROW_NAME:
             extras |= EXTRA_NAME
         if columns.wide:
             extras |= EXTRA_PAGES
@@ -184,7 +185,7 @@ cdef inline char *put_who(char *p, uint32_t process, uint32_t name, const uint32
     cdef uint32_t name_id
     if not expect_true(repeated.size and process == repeated.process and name == repeated.name):
         name_id = name_ids[name]
-        repeated.size = put_if(put(repeated.who, process_ids[process]), name_id < NARROW, name_id) - repeated.who
+        repeated.size = put_if(put(repeated.who, process_ids[process]), name_id < NARROW_NAME, name_id) - repeated.who
         repeated.process = process
         repeated.name = name
     memcpy(p, repeated.who, 24)
@@ -227,7 +228,7 @@ cdef char *put_events(char *p, const Columns *columns, const uint32_t *process_i
             p = put_if(p, length >= NARROW, length)
         if extras & EXTRA_NAME:
             name = name_ids[columns.name[i]]
-            p = put_if(p, name >= NARROW, name)
+            p = put_if(p, name >= NARROW_NAME, name)
         p[0] = c'\n'
         p += 1
     return p

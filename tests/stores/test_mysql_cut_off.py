@@ -33,9 +33,11 @@ WIDE_CALLS = [
     *(WideCall(7, time_us=FIRST_US + 60_000_000 + at, vm=4096 * pages) for at, pages in enumerate(PAGES)),
 ]
 WIDE = replace(STREAM, name="tap:wide", tap="bpftrace")
-# Of a table of version 3 or 4: 24 bits of pages.
-NARROW_VM = {
+# Of a table of version 3 or 4: 24 bits of pages, and of a name's id.
+BEFORE = {
     "vm_pages": "IF(vm_pages < 16777216, vm_pages, NULL)",
+    "name_id": "COALESCE(name_id, name_wide)",
+    "name_wide": "NULL",
     "vm_wide": "IF(vm_pages < 16777216, vm_wide, COALESCE(vm_pages * 4096, vm_wide))",
 }
 FILLED = """
@@ -75,12 +77,13 @@ class Old:
                     _change(session, statement)
                 session.run("INSERT INTO schema_versions VALUES (?, 1)", [number])
             if version > 2:
-                session.run("ALTER TABLE events MODIFY vm_pages MEDIUMINT UNSIGNED")
+                session.run("ALTER TABLE events MODIFY vm_pages MEDIUMINT UNSIGNED, MODIFY name_id MEDIUMINT UNSIGNED")
             session.run("DELETE FROM counters")
             for (table,) in session.rows(FILLED):
                 columns = [row[0] for row in session.rows(f"SHOW COLUMNS FROM {table}")]
                 source = "calls" if table == "events" and version < 3 else table
-                chosen = ", ".join(NARROW_VM.get(each, f"`{each}`") for each in columns)
+                changed = BEFORE if source == "events" else {}
+                chosen = ", ".join(changed.get(each, f"`{each}`") for each in columns)
                 into = ", ".join(f"`{each}`" for each in columns)
                 session.run(f"INSERT INTO {table} ({into}) SELECT {chosen} FROM {self._twin}.{source}")
             session.commit()
@@ -101,6 +104,7 @@ def twins(mariadb: Server) -> Iterator[dict[int, str]]:
     for version, name in names.items():
         with closing(open_store(mariadb.url(name))) as store:
             store.migrate()
+            mariadb.execute(f"UPDATE {name}.counters SET next_id = {2**16 - 2} WHERE what = 'name'")
             with closing(store.writer()) as writer:
                 for stream, calls in ((STREAM, CALLS), (WIDE, WIDE_CALLS))[:version]:
                     number = writer.open_stream(stream).stream_no

@@ -203,7 +203,7 @@ CREATE TABLE {name} (
     time_us BIGINT UNSIGNED NOT NULL,
     process_id INT UNSIGNED NOT NULL,
     what TINYINT UNSIGNED NOT NULL COMMENT 'this and the columns that follow: see memtap.native Batch.events_text',
-    name_id MEDIUMINT UNSIGNED,
+    name_id SMALLINT UNSIGNED,
     length MEDIUMINT UNSIGNED,
     vm_pages INT UNSIGNED COMMENT '16 TiB: what a browser reserves',
     errno SMALLINT UNSIGNED,
@@ -220,13 +220,13 @@ NARROW_EVENTS = """
 INSERT INTO {name}
 SELECT id, time_us, process_id,
        `call` | IF(kind IS NULL, 0, (kind + 1) << 4) | IF(freed > 0 AND freed = whole, 128, 0),
-       IF(name_id < 16777216, name_id, NULL), IF(length < 16777216, length, NULL),
+       IF(name_id < 65536, name_id, NULL), IF(length < 16777216, length, NULL),
        IF(vm MOD 4096 = 0 AND vm DIV 4096 < 4294967296, vm DIV 4096, NULL),
        IF(errno > 0, errno, NULL),
        IF(freed > 0 AND NOT freed = whole, freed, NULL),
        IF(length < 16777216, NULL, length),
        IF(vm MOD 4096 = 0 AND vm DIV 4096 < 4294967296, NULL, vm),
-       IF(name_id < 16777216, NULL, name_id)
+       IF(name_id < 65536, NULL, name_id)
 FROM (SELECT *, IF(length > 18446744073709547520, 0, (length + 4095) DIV 4096 * 4096) AS whole FROM events) e
 ORDER BY time_us, id
 """
@@ -346,8 +346,12 @@ _VERSION_4 = (
 )
 
 # A process of a browser has reserved a terabyte and more: each of its calls had 8 bytes for vm beside 3 that said NULL.
-# Those that are there keep them: every page is the same size of calls, and the oldest ones go first.
-_VERSION_5 = ("ALTER TABLE events MODIFY vm_pages INT UNSIGNED COMMENT '16 TiB: what a browser reserves'",)
+# Those that are there keep them: the oldest ones go first. Few stores ever have 65,536 names.
+_VERSION_5 = (
+    "UPDATE events SET name_wide = name_id, name_id = NULL WHERE name_id >= 65536",
+    "ALTER TABLE events MODIFY name_id SMALLINT UNSIGNED,"
+    " MODIFY vm_pages INT UNSIGNED COMMENT '16 TiB: what a browser reserves'",
+)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 VERSION = len(MIGRATIONS)
