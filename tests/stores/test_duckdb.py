@@ -19,6 +19,7 @@ from memtap.stores import open_store
 from memtap.stores.contract import Retention, Store
 from memtap.stores.duckdb import folding
 from memtap.stores.duckdb.database import Database
+from memtap.stores.duckdb.schema import VERSION
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -39,7 +40,7 @@ def owner(file: Path) -> Iterator[int]:
         [sys.executable, "-P", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "(0, 3)\n"
+        assert process.stdout.readline() == f"(0, {VERSION})\n"
         yield process.pid
         process.communicate("\n")
 

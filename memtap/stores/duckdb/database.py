@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from weakref import WeakValueDictionary
+from typing import Protocol
+from weakref import WeakSet, WeakValueDictionary
 
 import duckdb
 
@@ -37,6 +38,16 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 _BROKEN = (duckdb.FatalException, duckdb.InternalException)
 
 
+class Knowing(Protocol):
+    """A writer, which knows by heart what is in the file."""
+
+    def streams(self) -> Collection[int]:
+        """Those that it has opened."""
+
+    def let_go(self) -> None:
+        """Of everything else, in the writers' turn."""
+
+
 class Written:
     """What the writers of one file in this process share: whose turn it is, and what needs no asking again.
 
@@ -56,6 +67,13 @@ class Written:
         self.pending_calls = 0  # the calls of `fresh_batches`, in so far as
         self.pending_known = False
         self.housekeeping = threading.Lock()
+        self.writers: WeakSet[Knowing] = WeakSet()
+        self.names_used: set[int] | None = None  # by batches committed since somebody looks for unused ones
+        self.forget_names = True  # since the last look, something was dropped that had a name
+        self.names_again_s = 0.0  # monotonic: not before that
+
+    def open_streams(self) -> set[int]:
+        return {number for writer in list(self.writers) for number in writer.streams()}
 
     def forget(self) -> None:
         """After a transaction that failed, or may have."""
@@ -144,6 +162,15 @@ class Database:
         """As `transaction`, and nobody else changes meanwhile what was appended before; batches go on."""
         with self.written.folding, self.transaction() as connection:
             yield connection
+
+    @contextmanager
+    def letting_go(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """As `writing` and `changing`; what writers know is no longer relied upon."""
+        with self.written.folding, self.written.turn:
+            for writer in list(self.written.writers):
+                writer.let_go()
+            with self.writing() as connection:
+                yield connection
 
     def checkpoint(self) -> None:
         """Write what the log holds into the file, and let blocks that nothing refers to be used again. The next

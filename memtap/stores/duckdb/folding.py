@@ -67,7 +67,7 @@ WHERE b.stored > 0 GROUP BY b.stream_no
 _ADD_TO_STREAMS = """
 UPDATE folded_streams f
 SET batches = s.batches, lines_read = s.lines_read, stored = s.stored, rejected = s.rejected, notices = s.notices,
-    first_us = s.first_us, last_us = s.last_us, changes = s.changes
+    first_us = s.first_us, last_us = s.last_us, changes = s.changes, used_us = greatest(f.used_us, ?)
 FROM streams s WHERE s.stream_no = f.stream_no AND s.changes <> f.changes
 """
 _ADD_TO_HOSTS = """
@@ -109,8 +109,8 @@ def _fold(connection: duckdb.DuckDBPyConnection, arrived_us: int) -> None:
     for statement in (_ADD_TO_PROCESSES, _END_PROCESSES, _ADD_SECONDS, _ADD_MINUTES):
         connection.execute(statement)
     connection.execute(_ADD_EXTENTS, [arrived_us])
+    connection.execute(_ADD_TO_STREAMS, [arrived_us])
     for statement in (
-        _ADD_TO_STREAMS,
         _ADD_TO_HOSTS,
         "INSERT INTO folded_batches SELECT * FROM fresh_batches",
         "DELETE FROM fresh_batches",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from memtap.errors import StoreAway
 from memtap.stores.contract import Maintenance, Retention
-from memtap.stores.duckdb import folding
+from memtap.stores.duckdb import folding, forgetting
 
 if TYPE_CHECKING:
     from memtap.stores.duckdb.database import Database
@@ -37,6 +37,8 @@ _FOLDED = {1: "folded_1s", 60: "folded_1m", HOUR_S: "folded_1h"}
 _OLDEST = """
 SELECT least((SELECT min(first_us) FROM extents), (SELECT min(first_us) FROM activity)) -- leaves NULLs out
 """
+_ENDED = "last_us < ? AND ended_us < ? AND id NOT IN (SELECT process_id FROM activity)"
+_NEVER_SEEN = "last_us = 0 AND id NOT IN (SELECT process_id FROM activity)"  # made for a batch that never came
 
 
 @dataclass(slots=True)
@@ -56,8 +58,12 @@ def maintain(database: Database, retention: Retention, now_us: int) -> Maintenan
         for tier in _FOLDED:
             _drop_rollups(database, retention, tier, now_us, step)
         if retention.keep_rollups_s is not None:
-            _drop_processes(database, now_us // SECOND_US - retention.keep_rollups_s, step)
+            end_us = now_us - retention.keep_rollups_s * SECOND_US
+            _drop_processes(database, end_us, step)
+            forgetting.streams(database, end_us, now_us)
         _trim_batches(database)
+        database.written.forget_names |= bool(step.calls or step.processes)
+        forgetting.names(database)
         if step.calls or step.rollups or step.processes:
             with database.changing() as connection:  # another version for readers
                 connection.execute(
@@ -160,18 +166,20 @@ def _delete_before(database: Database, table: str, horizon: int, step: _Step) ->
     return int(count)
 
 
-def _drop_processes(database: Database, before_s: int, step: _Step) -> None:
-    """Those that have ended, and of which neither a call nor a rollup is left."""
+def _drop_processes(database: Database, before_us: int, step: _Step) -> None:
+    """Those that have ended, or were made for a batch that never came, and of which neither a call nor a rollup is
+    left."""
     oldest_us = _one(database, _OLDEST)[0]
-    before_us = max(before_s, 0) * SECOND_US
-    before_us = before_us if oldest_us is None else min(before_us, oldest_us)
+    before_us = max(before_us, 0) if oldest_us is None else min(max(before_us, 0), oldest_us)
     before_us -= before_us % (HOUR_S * SECOND_US)
-    where = "last_us < ? AND ended_us < ? AND id NOT IN (SELECT process_id FROM activity)"
-    with database.written.folding, database.writing() as connection:
-        (count,) = connection.execute(
-            f"DELETE FROM folded_processes WHERE id IN (SELECT id FROM folded_processes WHERE {where} LIMIT ?)",  # noqa: S608
-            [before_us, before_us, MOST_PROCESSES],
-        ).fetchall()[0]
+    if not _rows(database, f"SELECT id FROM folded_processes WHERE {_ENDED} LIMIT 1", before_us, before_us):  # noqa: S608
+        return
+    with database.letting_go() as connection:
+        delete = f"""
+        DELETE FROM folded_processes
+        WHERE id IN (SELECT id FROM folded_processes WHERE {_ENDED} OR {_NEVER_SEEN} LIMIT {MOST_PROCESSES})
+        """  # noqa: S608
+        (count,) = connection.execute(delete, [before_us, before_us]).fetchall()[0]
     step.processes += count
     step.more |= count == MOST_PROCESSES
 

@@ -293,7 +293,12 @@ _VERSION_3 = (
     _VERSION_2[-1],
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = (
+    "ALTER TABLE folded_streams ADD COLUMN used_us UBIGINT DEFAULT 0",  # when it was last written to
+    "UPDATE folded_streams SET used_us = epoch_us(now())",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 VERSION = len(MIGRATIONS)
 VERSIONS_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version UINTEGER PRIMARY KEY, made_us UBIGINT NOT NULL)"
 VERSION_FOUND = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_versions' AND NOT internal"

@@ -6,6 +6,8 @@ BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WH
 ADD_BATCH = "INSERT INTO fresh_batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LAST_STREAM = "SELECT stream_no, name FROM folded_streams WHERE starts_with(name, ?) ORDER BY stream_no DESC LIMIT 1"
 
+USE_STREAM = "UPDATE folded_streams SET used_us = greatest(used_us, ?) WHERE stream_no = ?"
+
 RENEW_HOST = """
 UPDATE folded_hosts SET memory_bytes = CASE WHEN ? > 0 THEN ? ELSE memory_bytes END,
                  page_size = CASE WHEN ? > 0 THEN ? ELSE page_size END

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -49,6 +49,15 @@ class DuckDBWriter:
             identify=lambda _, ahead: self._identify(ahead),
             load=self._load,
         )
+        self._written.writers.add(self)
+
+    def streams(self) -> Collection[int]:
+        return list(self._streams)
+
+    def let_go(self) -> None:
+        self._lanes.drop()
+        for stream in list(self._streams.values()):
+            stream.ids = LocalIds()
 
     def open_stream(self, stream: Stream) -> Cursor:
         name = storable(stream.name)
@@ -66,6 +75,7 @@ class DuckDBWriter:
                     "INSERT INTO folded_streams (stream_no, name, tap, host_id) VALUES (?, ?, ?, ?)",
                     [cursor.stream_no, name, storable(stream.tap), host_id],
                 )
+            connection.execute(sql.USE_STREAM, [folding.now_us(), cursor.stream_no])
         self._streams[cursor.stream_no] = OpenStream(host_id)
         return cursor
 
@@ -117,7 +127,7 @@ class DuckDBWriter:
                 rows = _add(connection, stream_no, batch, ids)
                 _add_losses(connection, stream_no, batch)
             stream.ids = ids  # only now: ids made in a transaction that failed do not exist
-            self._stored(stream_no, batch, rows)
+            self._stored(stream_no, batch, ids, rows)
         return True
 
     def _write_ahead(self, stream_no: int, batch: SealedBatch) -> bool:
@@ -135,12 +145,14 @@ class DuckDBWriter:
                 self._lanes.drop()
                 self._written.forget()
                 raise
-            self._stored(stream_no, batch, ahead.session.rows)
+            self._stored(stream_no, batch, ahead.ids, ahead.session.rows)
         self._lanes.give_back(ahead)
         return True
 
-    def _stored(self, stream_no: int, batch: SealedBatch, rows: int) -> None:
+    def _stored(self, stream_no: int, batch: SealedBatch, ids: LocalIds, rows: int) -> None:
         written = self._written
+        if written.names_used is not None:
+            written.names_used.update(ids.names)
         written.next_batch[stream_no] = max(written.next_batch.get(stream_no, 0), batch.number + 1)
         written.pending += rows
         written.pending_calls += len(batch.events)
