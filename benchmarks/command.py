@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from compileall import compile_dir
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +40,14 @@ def memtap(
     if took["status"]:
         raise Wrong(f"memtap {arguments[0]}: status {took['status']}: {done.stderr.decode(errors='replace')[-500:]}")
     return took, done.stdout
+
+
+def compile_bytecode() -> None:
+    """As an installer does. Where Python is told to write none, each start would compile all of memtap anew."""
+    for package in ("memtap", "memtap.native", "memtap.api", "memtap.frontend", "memtap.stap"):
+        spec = find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            compile_dir(folder, quiet=2)
 
 
 def init(folder: Path, store: str) -> None:

@@ -82,9 +82,14 @@ def load_data_text(trace: Trace, repetitions: int) -> tuple[list[Measurement], l
         measured = race(
             "LOAD DATA text",
             [
-                Memtap(trace).contender("memtap, parse"),
+                Memtap(trace).contender("memtap, parse and ledger"),
+                Memtap(trace, ledger=False).contender("memtap, parse alone"),
                 Contender("memtap, columns to LOAD DATA text", Encoder(trace).run, {"lines": trace.lines}),
             ],
             repetitions,
         )
-    return measured, [compare("columns to LOAD DATA text", measured[1], measured[0], "lines", 0.8)]
+    parse, alone, text = measured
+    return measured, [
+        compare("columns to LOAD DATA text", text, parse, "lines", 0.8),
+        compare("columns to LOAD DATA text", text, alone, "lines"),
+    ]

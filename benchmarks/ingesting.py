@@ -47,25 +47,32 @@ class Ingest:
 
 
 def null_store(trace: Trace, folder: Path, repetitions: int) -> tuple[list[Measurement], list[Comparison]]:
-    """Start, read, parse, hand over, stop; against parsing the same bytes, which are in memory then, on one core."""
+    """Start, read, parse, keep the ledger, hand over, stop; against the parser alone with the same bytes, which are in
+    memory then, on one core: with the ledger, which is the same work, and without."""
     ingests = Ingest(trace, folder)
-    parse = Memtap(trace)
+    amount = {"lines": trace.lines, "bytes": trace.size}
 
-    def alone() -> float:
-        with one_core():
-            return parse.run()
+    def parser(name: str, *, ledger: bool) -> Contender:
+        parse = Memtap(trace, ledger=ledger)
+
+        def run() -> float:
+            with one_core():
+                return parse.run()
+
+        return Contender(name, run, amount, parse.check)
 
     measured = race(
         "ingest into nothing",
         [
-            Contender("memtap, parse alone", alone, {"lines": trace.lines, "bytes": trace.size}, parse.check),
-            Contender(
-                "memtap ingest, null://", lambda: ingests.into("null://"), {"lines": trace.lines, "bytes": trace.size}
-            ),
+            parser("memtap, parse and ledger", ledger=True),
+            parser("memtap, parse alone", ledger=False),
+            Contender("memtap ingest, null://", lambda: ingests.into("null://"), amount),
         ],
         repetitions,
     )
-    return measured, [compare("memtap ingest into null://, whole process", measured[1], measured[0], "lines", 0.6)]
+    claim = "memtap ingest into null://, whole process"
+    parse, alone, whole = measured
+    return measured, [compare(claim, whole, parse, "lines", 0.6), compare(claim, whole, alone, "lines")]
 
 
 class DuckDB:

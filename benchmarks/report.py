@@ -33,6 +33,7 @@ SPANISH = {
     "parse format 2, names in quotes (bytes/s)": "leer el formato 2, nombres entre comillas (bytes/s)",
     "parse format 2, names in hexadecimal (bytes/s)": "leer el formato 2, nombres en hexadecimal (bytes/s)",
     "parse + ledger, 20,000 live processes": "leer con 20.000 procesos vivos",
+    "parse + ledger, 20,000 processes and their beginnings": "leer con 20.000 procesos y sus comienzos",
     "columns to LOAD DATA text": "columnas a texto de LOAD DATA",
     "memtap ingest into null://, whole process": "`memtap ingest` a null://, proceso entero",
     "memtap ingest into DuckDB, whole process": "`memtap ingest` a DuckDB, proceso entero",
@@ -43,7 +44,7 @@ SPANISH = {
     "Python re, findall alone": "Python re, solo findall",
     "memchr, newlines alone": "memchr, solo los saltos de línea",
     "memtap, format 1": "el formato 1",
-    "memtap, parse": "leer",
+    "memtap, parse and ledger": "leer y llevar las cuentas",
     "memtap, parse alone": "solo leer",
     "DuckDB, from ready Arrow tables": "DuckDB, de tablas Arrow ya hechas",
     "LOAD DATA LOCAL INFILE, ready-made files": "LOAD DATA LOCAL INFILE, ficheros ya hechos",
@@ -53,7 +54,7 @@ SPANISH = {
 }
 ENGLISH = {
     "memtap, format 1": "format 1",
-    "memtap, parse": "parse",
+    "memtap, parse and ledger": "parse and ledger",
     "memtap, parse alone": "parse alone",
     "memtap ingest into null://, whole process": "`memtap ingest` into null://, whole process",
     "memtap ingest into DuckDB, whole process": "`memtap ingest` into DuckDB, whole process",

@@ -7,12 +7,20 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import NoReturn
 
+import memtap
 from memtap.errors import MemtapError, UsageError
 
 COMMANDS = ("run", "ingest", "tap", "serve", "top", "export", "init", "doctor")
+
+
+class ShowVersion(argparse.Action):
+    """Looked up when it is asked for: what looks for it takes its time to load."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"memtap {memtap.__version__}")
+        parser.exit()
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -30,7 +38,7 @@ def parser(command: str = "") -> argparse.ArgumentParser:
         epilog="A store is named by --store URL, else by MEMTAP_STORE, else it is a DuckDB file of your own: "
         "duckdb:///PATH, mysql://USER@HOST/proyecto1, or null://. Exit status: 0 done, 1 failed, 2 wrong usage.",
     )
-    root.add_argument("--version", action="version", version=f"memtap {version('memtap')}")
+    root.add_argument("--version", action=ShowVersion, nargs=0, help="show program's version number and exit")
     subparsers = root.add_subparsers(metavar="COMMAND", required=True)
     for name in (command,) if command in COMMANDS else COMMANDS:
         import_module(f"memtap.commands.{name}").add_parser(subparsers)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.metadata import version
 
+import memtap
 from memtap.errors import MemtapError
 from memtap.stores.contract import Host
 
@@ -49,7 +49,7 @@ def compose(tap: str, host: Host) -> str:
     """The header that a tap of this memtap prints, without its newline; at most 250 ASCII characters."""
     name = re.sub(r"[^ !#-\[\]-~]", "?", host.name[:64])  # HOST_NAME_MAX; a host's name may be anything
     return (
-        f'memtap: format=2, tap={tap}, version={version("memtap")[:24]}, host="{name}", boot={host.boot_id}, '
+        f'memtap: format=2, tap={tap}, version={memtap.__version__[:24]}, host="{name}", boot={host.boot_id}, '
         f"clock=realtime, page={host.page_size}, memory={host.memory_bytes}"
     )
 

@@ -396,15 +396,31 @@ cdef class Batch:
         cdef uint64_t first = <uint64_t> -1
         cdef uint64_t last = 0
         cdef uint64_t last_below = 0
-        cdef uint64_t time_us
+        cdef const uint64_t *times = self.columns.time_us
+        cdef size_t rows = self.columns.rows
         cdef size_t i
-        if self.columns.rows == 0:
+        if rows == 0:
             return None
         with nogil:
-            for i in range(self.columns.rows):
-                time_us = self.columns.time_us[i]
-                first = min(first, time_us)
-                last = max(last, time_us)
-                if time_us < below:
-                    last_below = max(last_below, time_us)
+            for i in range(rows):  # two loops that a vector does
+                first = times[i] if times[i] < first else first
+                last = times[i] if times[i] > last else last
+            if last < below:
+                last_below = last
+            elif first < below:
+                for i in range(rows):
+                    if last_below < times[i] < below:
+                        last_below = times[i]
         return first, last, last_below
+
+    def counts(self):
+        """How many calls there are of each kind: {name: calls}, for all of CALLS."""
+        cdef uint64_t[4][256] found  # in turns: one count need not wait for the one before
+        cdef const uint8_t *call = self.columns.call
+        cdef size_t rows = self.columns.rows
+        cdef size_t i
+        memset(found, 0, sizeof(found))
+        with nogil:
+            for i in range(rows):
+                found[i & 3][call[i]] += 1
+        return {CALLS[i]: found[0][i] + found[1][i] + found[2][i] + found[3][i] for i in range(len(CALLS))}

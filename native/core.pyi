@@ -295,5 +295,7 @@ class Batch:
     def process_sums_text(self, process_ids: Buffer, name_ids: Buffer) -> bytes:
         """The same for the whole batch, ascending by process: process_id, the latest name_id, first_us, last_us, and
         from `requested` on as above."""
+    def counts(self) -> dict[str, int]:
+        """How many calls there are of each kind: {name: calls}, for all of CALLS."""
     def times(self, below: int) -> tuple[int, int, int] | None:
         """(time_us of the first, of the last, of the last one before `below`, else 0), None for no call at all."""

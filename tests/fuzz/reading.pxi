@@ -280,7 +280,7 @@ cdef void check_event_rows(const char *p, const char *end, const Columns *column
         fuzz_require((fields[4] >> 4 & 7) == <uint64_t> columns.kind[i] + 1, b"text: kind")
         fuzz_require(null[6] != null[7], b"text: one vm")
         fuzz_require((fields[7] if null[6] else fields[6] * 4096) == columns.vm[i], b"text: vm")
-        fuzz_require(null[6] or fields[6] < 1 << 24, b"text: a vm that fits")
+        fuzz_require(null[6] or fields[6] < <uint64_t> 1 << 32, b"text: a vm that fits")
         fuzz_require((0 if null[8] else fields[8]) == columns.error[i], b"text: errno")
         freed = (length // 4096 + (length % 4096 != 0)) * 4096 if fields[4] & 128 else 0
         fuzz_require((freed if null[9] else fields[9]) == columns.freed[i], b"text: freed")

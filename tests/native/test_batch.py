@@ -145,6 +145,17 @@ def test_maps_that_are_too_short_are_refused() -> None:
         batch.activity(b"", names)
 
 
+@given(st.lists(st.tuples(st.sampled_from(["mmap2", "munmap"]), st.integers(0, 2**64 - 1)), max_size=40), st.data())
+def test_counts_and_times_are_those_of_the_calls(calls, data) -> None:
+    text = "".join(f"{call}: PID=1, process=x, time={when}, length=1\n" for call, when in calls)
+    batch = parsed(text.encode())
+    assert batch.counts() == {name: sum(call == name for call, _ in calls) for name in CALLS}
+    times = [when for _, when in calls]
+    below = data.draw(st.sampled_from([0, 2**64 - 1, *times, *(when + 1 for when in times if when < 2**64 - 1)]))
+    earlier = max((when for when in times if when < below), default=0)
+    assert batch.times(below) == ((min(times), max(times), earlier) if times else None)
+
+
 def test_columns_cannot_be_written_to() -> None:
     column = parsed(DATA).length
     assert column.readonly
