@@ -18,6 +18,7 @@ from benchmarks.reads.filling import CALLS_PER_S, FIRST_US, PROCESSES
 from memtap.stores import open_store
 from memtap.stores.address import MySQLAddress, parse
 from memtap.stores.contract import Store
+from memtap.stores.mysql.partitions import cuts
 from memtap.stores.mysql.reader import MySQLReader
 from tests.mariadb import Server
 
@@ -93,7 +94,8 @@ class MariaDBSide:
 
     name = "MariaDB"
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, partition_s: int = PARTITION_S) -> None:
+        self._partition_s = partition_s
         self._folder = Path(
             tempfile.mkdtemp(prefix="memtap-reads-", dir=folder or "/tmp")
         )  # short, for the socket's path
@@ -166,7 +168,9 @@ class MariaDBSide:
     def _partition(self, calls: int) -> None:
         """An empty store's first partition cut as housekeeping would have, had it seen these calls arrive."""
         first_s, last_s = FIRST_US // 1_000_000, FIRST_US // 1_000_000 + calls // CALLS_PER_S
-        ends = range(first_s - first_s % PARTITION_S + PARTITION_S, last_s + 2 * PARTITION_S, PARTITION_S)
+        span_s = self._partition_s
+        ends = [*range(first_s - first_s % span_s + span_s, last_s + 2 * span_s, span_s)]
+        ends += cuts(ends[-1], None, span_s)
         for table, unit in (("events", 1_000_000), ("rollup_1s", 1)):
             parts = ", ".join(f"PARTITION p{end} VALUES LESS THAN ({end * unit})" for end in ends)
             self._server.execute(
