@@ -300,7 +300,8 @@ cdef class Batch:
         `what` is the call, and in format 2 also 16 times the index of its kind plus 1, and 128 where `freed` is the
         length in whole pages of 4,096 bytes. A length beyond 24 bits or a name id beyond 16 is NULL and stands in
         `length_wide` or `name_wide`, a vm that is not some 32 bits of whole pages in `vm_wide` and not in `vm_pages`.
-        `errno` is NULL where it is 0, `freed` where it is 0 or `what` says it. A column that is NULL in every row is left out.
+        `errno` is NULL where it is 0, `freed` where it is 0 or `what` says it. A column that is NULL in every row is
+        left out.
         """
         cdef IdMap processes = IdMap(process_ids, self.process_count, "process_ids")
         cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")

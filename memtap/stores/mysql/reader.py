@@ -131,6 +131,8 @@ class MySQLReader(SqlReader):
         end_s = conditions.last_s + 1
         kept_s = self._horizons().get(HOUR_S, 0)
         of_process = "process_id" in conditions.rollup.sql
+        if not of_process and not self._rows(f"SELECT 1 FROM processes WHERE {conditions.rollup.sql} LIMIT 1"):  # noqa: S608
+            return  # no process has ever made any: its hours need not be looked at
         within = self._seconds_within if of_process else self._minutes_within
         while end_s > first_s:
             begin_s = kept_s
