@@ -20,8 +20,10 @@ from benchmarks import machine
 from benchmarks.reads import report
 from benchmarks.reads.asked import Read, reads
 from benchmarks.reads.duckdb import DuckDBSide
-from benchmarks.reads.loading import loading
+from benchmarks.reads.loading import BATCHES, loading
+from benchmarks.reads.loading import CALLS as CALLS_AT_ONCE
 from benchmarks.reads.mariadb import MariaDBSide
+from benchmarks.reads.waiting import waiting
 from memtap.stores.contract import Store
 
 CALLS = [1_000_000, 10_000_000, 100_000_000]
@@ -70,6 +72,8 @@ def _measured(side: Side, calls: int, times: Mapping[str, Sequence[float]]) -> d
     with closing(side.filled()) as filled, closing(side.empty()) as empty:
         rates = loading(filled, empty, calls, side.cpu_ns)
     found["calls_per_cpu_s"] = dict(zip(("filled", "empty"), rates, strict=True))
+    with closing(side.filled()) as filled:  # the last that is asked of it: it drops calls
+        found["batch_ms"] = waiting(filled, calls + 2 * BATCHES * CALLS_AT_ONCE)
     return found
 
 
@@ -80,6 +84,8 @@ def show(name: str, sizes: Sequence[dict[str, Any]]) -> None:
         times = [each["cpu_ms"][read] for each in sizes]
         print(f"{read:36}" + "".join(f"{ms:14.1f}" for ms in times) + f"{times[-1] / times[0]:8.2f}")
     rates = last["calls_per_cpu_s"]
+    for name, took in last["batch_ms"].items():
+        print(f"a live batch, {name}: {took['median']:.0f} ms, the longest {took['longest']:.0f} ms")
     print(f"{last['bytes'] / last['calls']:.1f} bytes a call; loader: {rates['filled'] / rates['empty']:.2f} of empty")
 
 

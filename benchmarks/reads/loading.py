@@ -14,13 +14,13 @@ WARM = 4  # batches that do not count: they find or make 10,000 processes, and o
 STREAM = Stream("loading", "stdin", Host("bench", "boot", 16 << 30, 4096))
 
 
-def batches(first: int, start: Cursor) -> Iterator[SealedBatch]:
-    """`BATCHES` of `CALLS` calls, the first of which is the stream's call number `first`."""
-    parser = Parser(rows=CALLS)
-    for number in range(start.next_batch, start.next_batch + BATCHES):
-        ordinal = (number - start.next_batch) * CALLS
-        parser.feed(b"".join(map(_line, range(first + ordinal, first + ordinal + CALLS))))
-        yield SealedBatch(number, start.next_ordinal + ordinal, 0, b"", parser.seal(), CALLS, 0, 0)
+def batches(first: int, start: Cursor, count: int, calls: int) -> Iterator[SealedBatch]:
+    """`count` of `calls` calls, the first of which is the stream's call number `first`."""
+    parser = Parser(rows=calls)
+    for number in range(start.next_batch, start.next_batch + count):
+        ordinal = (number - start.next_batch) * calls
+        parser.feed(b"".join(map(_line, range(first + ordinal, first + ordinal + calls))))
+        yield SealedBatch(number, start.next_ordinal + ordinal, 0, b"", parser.seal(), calls, 0, 0)
 
 
 def _line(number: int) -> bytes:
@@ -36,7 +36,9 @@ def loading(filled: Store, empty: Store, calls: int, cpu_ns: Callable[[], int]) 
         writers = [one, other]
         streams = [writer.open_stream(STREAM) for writer in writers]
         spent = [0, 0]
-        for number, pair in enumerate(zip(*(batches(calls, stream) for stream in streams), strict=True)):
+        for number, pair in enumerate(
+            zip(*(batches(calls, stream, BATCHES, CALLS) for stream in streams), strict=True)
+        ):
             for at in (0, 1) if number % 2 else (1, 0):
                 took = _written(writers[at], streams[at], pair[at], cpu_ns)
                 spent[at] += took if number >= WARM else 0

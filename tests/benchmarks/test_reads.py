@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.reads import filling, loading, report
+from benchmarks.reads import filling, loading, report, waiting
 from benchmarks.reads.__main__ import measure
 from benchmarks.reads.asked import reads
 from benchmarks.reads.duckdb import DuckDBSide
@@ -25,6 +25,9 @@ def found(tmp_path_factory):
         patch.setattr(loading, "PROCESSES", PROCESSES)
         patch.setattr(loading, "BATCHES", 6)
         patch.setattr(loading, "CALLS", 500)
+        patch.setattr(waiting, "BATCHES", 8)
+        patch.setattr(waiting, "PACE_S", 0.05)
+        patch.setattr(waiting, "PAUSE_S", 0.01)
         side.fill(CALLS)
         with_store = side.filled()
         answers = {name: read(with_store.reader()) for name, read in reads(CALLS).items()}
@@ -49,6 +52,8 @@ def test_every_read_has_its_time_and_plans(found):
     assert all(ms > 0 for ms in measured["cpu_ms"].values())
     assert all(plan for plans in measured["plans"].values() for _, plan in plans)
     assert all(rate > 0 for rate in measured["calls_per_cpu_s"].values())
+    assert all(took["longest"] >= 0 < took["median"] for took in measured["batch_ms"].values())
+    assert measured["batch_ms"]["housekeeping"]["steps"] > 0
 
 
 def test_the_figures_reach_both_readmes(found, tmp_path):

@@ -185,9 +185,11 @@ class Database:
         """Bytes on disk, and those of them that are in use."""
         with self.connection() as connection:
             block, used = connection.execute("SELECT block_size, used_blocks FROM pragma_database_size()").fetchall()[0]
-        files = [self._path, self._path.with_name(f"{self._path.name}.wal")]
-        data, log = (file.stat().st_size if file.exists() else 0 for file in files)
+        data, log = _bytes(self._path), self.log_bytes()
         return data + log, int(block) * int(used) + log
+
+    def log_bytes(self) -> int:
+        return _bytes(self._path.with_name(f"{self._path.name}.wal"))
 
     def close(self) -> None:
         """Write what the log holds into the file and let go of it."""
@@ -286,6 +288,10 @@ def _make(path: Path) -> None:
             os.link(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 SECOND_US = 1_000_000
 HOUR_S, DAY_S = 3600, 86_400
 MINUTES_KEPT_S = 30 * DAY_S
-MOST_CALLS = 1_000_000  # dropped in one step, but for the last extent's
-MOST_ROWS = 400_000  # of rollups, likewise
+MOST_CALLS = 250_000  # dropped in one step, but for the last extent's: batches wait for the checkpoint after it
+MOST_ROWS = 100_000  # of rollups, likewise
 MOST_PROCESSES = 20_000
 BATCHES_KEPT = 10_000  # of each stream, to know a repeat by its content; of older ones the number suffices
+LOG_BYTES = 2 << 20  # an eighth of what makes DuckDB write a checkpoint at the next commit
 FILL = 0.9  # of keep_bytes: beyond it calls go, so that the file, which does not shrink, stays below
 _COARSER = {1: 60, 60: HOUR_S, HOUR_S: HOUR_S}
 _FOLDED = {1: "folded_1s", 60: "folded_1m", HOUR_S: "folded_1h"}
@@ -70,6 +71,8 @@ def maintain(database: Database, retention: Retention, now_us: int) -> Maintenan
                     "UPDATE folded_streams SET changes = changes + 1"
                     " WHERE stream_no = (SELECT min(stream_no) FROM folded_streams)"
                 )
+        # In a gap between batches, where that of a log which has become too long would hold one up.
+        if step.calls or step.rollups or step.processes or database.log_bytes() > LOG_BYTES:
             with suppress(StoreAway):  # somebody writes: the next step's, or the log's own
                 database.checkpoint()
     stored, _ = database.size()
