@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from counted import HOST, STREAM, Call, batches, one_batch
+from waiting import wait_until
 from written import write_all
 
 from memtap.errors import StoreError
 from memtap.stores.contract import CallFilter, Reader, Retention, Store, Writer
 from memtap.stores.duckdb import folding, forgetting
+from memtap.stores.duckdb.writer import DuckDBWriter
 
 HOUR_US = 3600 * 10**6
 DAY_US = 24 * HOUR_US
@@ -157,3 +159,24 @@ def test_while_batches_come_nothing_that_they_name_is_dropped(
     rows = reader._rows("SELECT count(*) FROM events WHERE name_id NOT IN (SELECT id FROM names)")  # type: ignore[attr-defined]
     assert rows == [(0,)]
     assert reader.account().stored == 2000
+
+
+def test_what_is_dropped_between_the_loading_of_a_batch_and_its_turn_is_made_again(
+    store: Store, writer: Writer, reader: Reader, clock: list[int], left: Callable[[str], list[object]]
+) -> None:
+    assert isinstance(writer, DuckDBWriter)
+    number = writer.open_stream(STREAM).stream_no
+    later_us = NOW_US + 100 * DAY_US
+    first, second = batches([Call(1, b"old", NOW_US), Call(1, b"old", later_us)], rows=1)
+    assert writer.write(number, first)
+    writer.end_processes(number, [1], NOW_US + 1)
+    writer.ahead(number, second)
+    (ahead,) = writer._lanes._sent
+    wait_until(lambda: ahead.state == "loaded")
+    clock[0] = later_us
+    for _ in range(3):
+        all_of(store, Retention(3600, None, 3600), later_us)
+    assert left("id FROM processes") == left("comm FROM names") == []
+    assert writer.write(number, second)
+    assert [(call.pid, call.name, call.time_us) for call in reader.calls(ALL)] == [(1, b"old", later_us)]
+    assert [(row.pid, row.requests) for row in reader.processes()] == [(1, 1)]
