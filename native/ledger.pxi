@@ -184,21 +184,14 @@ cdef uint64_t ledger_calls(const Ledger *ledger, uint32_t i, size_t which) noexc
     return (ledger.processes[i].calls_high[which] << 32) + ledger.totals[i].calls[which]
 
 
-cdef inline void ledger_total(Ledger *ledger, uint32_t i, Totals *totals, const Running *running) noexcept nogil:
-    cdef uint64_t requested = totals.bytes[0] + running.bytes[0]
-    cdef uint64_t released = totals.bytes[1] + running.bytes[1]
-    cdef uint32_t requests = totals.calls[0] + running.calls[0]
-    cdef uint32_t releases = totals.calls[1] + running.calls[1]
-    if not expect_true((requested >= running.bytes[0]) & (released >= running.bytes[1])):
-        ledger.processes[i].bytes_high[0] += requested < running.bytes[0]
-        ledger.processes[i].bytes_high[1] += released < running.bytes[1]
-    if not expect_true((requests >= running.calls[0]) & (releases >= running.calls[1])):
-        ledger.processes[i].calls_high[0] += requests < running.calls[0]
-        ledger.processes[i].calls_high[1] += releases < running.calls[1]
-    totals.bytes[0] = requested
-    totals.bytes[1] = released
-    totals.calls[0] = requests
-    totals.calls[1] = releases
+cdef inline void ledger_total(Ledger *ledger, uint32_t i, Totals *totals, const Running *running,
+                              size_t which) noexcept nogil:
+    totals.bytes[which] += running.bytes[which]
+    if not expect_true(totals.bytes[which] >= running.bytes[which]):
+        ledger.processes[i].bytes_high[which] += 1
+    totals.calls[which] += running.calls[which]
+    if not expect_true(totals.calls[which] >= running.calls[which]):
+        ledger.processes[i].calls_high[which] += 1
 
 
 cdef void ledger_fold(Ledger *ledger) noexcept nogil:
@@ -216,7 +209,8 @@ cdef void ledger_fold(Ledger *ledger) noexcept nogil:
         prefetch(&all[beginning[AHEAD if n + AHEAD < count else 0].process])
         i = beginning.process
         totals = &all[i]
-        ledger_total(ledger, i, totals, running)
+        ledger_total(ledger, i, totals, running, 0)
+        ledger_total(ledger, i, totals, running, 1)
         first_us = beginning.second_us + beginning.first
         last_us = beginning.second_us + running.last
         if not expect_true(first_us >= totals.last_us and totals.last_us):
