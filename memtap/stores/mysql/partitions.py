@@ -12,8 +12,8 @@ is: what comes before its time and after it has partitions of its own as ever, a
 twice as much as the clock was ahead at most.
 
 Of the table itself, cutting and dropping one need the lock that a transaction holds which has used the table, for 15
-to 100 ms. They do not wait for it: whoever waits makes all wait who come after. So they are tried where a gap between
-two batches begins, and again a little later.
+to 100 ms, longer on a machine that is busy. They do not wait for it: whoever waits makes all wait who come after. So
+they are tried where a gap between two batches begins, and again a little later.
 """
 
 from __future__ import annotations
