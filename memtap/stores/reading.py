@@ -44,6 +44,12 @@ _PROCESS = (
 # A process is known from the batch that names it first; it has been seen once one of its calls is stored.
 _SEEN = "p.last_us >= p.first_us"
 
+# A window with everything in it: that is summed already.
+_ALL_TIME = (
+    f"{_PROCESS} WHERE {_SEEN} AND (SELECT MIN(p.first_us) FROM processes p WHERE {_SEEN}) >= ?"  # noqa: S608
+    f" AND (SELECT MAX(p.last_us) FROM processes p WHERE {_SEEN}) < ? ORDER BY p.requested DESC, p.id"
+)
+
 _SUMS = (
     "SUM(requested) AS requested, SUM(released) AS released, SUM(requests) AS requests, SUM(releases) AS releases,"
     " SUM(failed) AS failed"
@@ -113,6 +119,10 @@ class SqlReader(ABC):
         return _process(rows[0]) if rows else None
 
     def window(self, from_us: int, to_us: int) -> list[ProcessRow]:
+        first_s, last_s = _seconds(from_us, to_us)
+        bounds = [min(second * 1_000_000, GREATEST) for second in (first_s, last_s)]
+        if rows := self._rows(_ALL_TIME, bounds):
+            return [_process(row) for row in rows]
         found = self._pieces(from_us, to_us)
         if not found:
             return []

@@ -29,15 +29,15 @@ def test_one_read_serves_every_client_and_both_forms_of_the_process_list(serve, 
 def test_clients_that_ask_while_a_read_is_under_way_share_it(serve, made, counting):
     asked, go_on = threading.Event(), threading.Event()
     reader = counting(made.reader())
-    calls = made.reader().calls
+    search = made.reader().search
 
-    def slow_calls(*args, **options):
-        reader.asked["calls"] += 1
+    def slow_search(*args, **options):
+        reader.asked["search"] += 1
         asked.set()
         assert go_on.wait(20)
-        return calls(*args, **options)
+        return search(*args, **options)
 
-    reader.calls = slow_calls
+    reader.search = slow_search
     site = serve(reader)
     with ThreadPoolExecutor(6) as clients:
         waiting = [clients.submit(site.get, "/api/v1/calls", limit=5) for _ in range(6)]
@@ -45,7 +45,7 @@ def test_clients_that_ask_while_a_read_is_under_way_share_it(serve, made, counti
         go_on.set()
         answers = [answer.result() for answer in waiting]
     assert all(answer == answers[0] for answer in answers)
-    assert reader.asked["calls"] == 1
+    assert reader.asked["search"] == 1
 
 
 def test_a_new_version_is_read_anew(fresh, serve, events, counting):
@@ -78,7 +78,7 @@ def test_304_costs_no_read(serve, made, counting):
         etag = client.get("/api/v1/calls").headers["etag"]
         for _ in range(5):
             assert client.get("/api/v1/calls", headers={"If-None-Match": etag}).status_code == 304
-    assert reader.asked["calls"] == 1
+    assert reader.asked["search"] == 1
 
 
 def test_different_questions_have_different_etags(site):

@@ -88,7 +88,7 @@ def test_a_store_that_hangs_stops_neither_the_status_nor_the_server(serve, faili
 
 def test_a_request_that_waits_for_a_hanging_store_does_not_keep_the_server_from_stopping(serve, failing, caplog):
     site = serve(failing)
-    failing.hanging = "calls"
+    failing.hanging = "search"
     with ThreadPoolExecutor(1) as clients, site.client() as client:
         waiting = clients.submit(client.get, "/api/v1/calls")
         assert failing.asked.wait(20)

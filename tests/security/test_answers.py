@@ -14,6 +14,7 @@ from web import Site, serving, stored
 
 from memtap.api import frontend
 from memtap.names import parse
+from memtap.stores.contract import CallPage
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -174,14 +175,20 @@ def hostile(made, events, tmp_path_factory) -> Iterator[Site]:
     path = tmp_path_factory.mktemp("hostile") / "hostile.duckdb"
     with stored(path, [replace(events[0], pid=pid, name=b"harmless") for pid in range(len(NAMES))]) as kept:
         reader = kept.reader()
-        for method in ("processes", "calls", "window"):
+        for method in ("processes", "search", "window"):
             setattr(reader, method, renaming(getattr(reader, method)))
         with serving() as serve:
             yield serve(reader)
 
 
-def renaming(read: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    return lambda *values, **options: [row._replace(name=NAMES[row.pid]) for row in read(*values, **options)]
+def renaming(read: Callable[..., Any]) -> Callable[..., Any]:
+    def renamed(*values: Any, **options: Any) -> Any:
+        found = read(*values, **options)
+        rows = found.rows if isinstance(found, CallPage) else found
+        rows[:] = [row._replace(name=NAMES[row.pid]) for row in rows]
+        return found
+
+    return renamed
 
 
 @pytest.mark.parametrize("pid", range(len(NAMES)))
