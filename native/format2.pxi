@@ -6,16 +6,32 @@ cdef extern from *:
     static const uint64_t memtap_ten_to[9] =
         {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
     static const char memtap_escapes[] = "abtnvfr"; /* of the bytes 7 to 13, in their order */
+
+    /* Whether `size` bytes are equal, 16 or more. */
+    static inline int memtap_same_text(const uint8_t *p, const uint8_t *other, size_t size) {
+        typedef uint64_t Words __attribute__((vector_size(16)));
+        Words a, b, differ;
+        memcpy(&a, p + size - 16, 16);
+        memcpy(&b, other + size - 16, 16);
+        differ = a ^ b;
+        for (size_t at = 0; at + 16 < size; at += 16) {
+            memcpy(&a, p + at, 16);
+            memcpy(&b, other + at, 16);
+            differ |= a ^ b;
+        }
+        return (differ[0] | differ[1]) == 0;
+    }
     """
     const uint64_t *memtap_ten_to
     const char *memtap_escapes
+    bint same_text "memtap_same_text" (const uint8_t *p, const uint8_t *other, size_t size) nogil
 
 
 cdef enum:
     IDENTITY_MAX = 96    # bytes that are kept of the text below; more have leading zeros only
 
 cdef struct Before:      # of the lines before: most calls come from the process of the one before
-    size_t size          # of `text`; 8 or more
+    size_t size          # of `text`; 16 or more
     uint8_t text[IDENTITY_MAX]  # from the pid to `, time=`, and what it says:
     uint64_t start_ns
     uint64_t cgroup
@@ -23,22 +39,18 @@ cdef struct Before:      # of the lines before: most calls come from the process
     uint32_t uid
     uint8_t name[32]     # in hexadecimal, and what it says:
     Comm comm
+    size_t quoted_size   # of a name in quotes without escapes,
+    uint64_t quoted_low  # the 16 bytes that end with it,
+    uint64_t quoted_high
+    Comm quoted          # and what it says
+    uint64_t time_text   # the first eight of a time's 16 digits, and what they say:
+    uint64_t time_high   # in microseconds
 
 
 cdef inline void before_begin(Before *before) noexcept nogil:
     """Nothing was before: what no line can be like."""
     memset(before, c'\n', sizeof(Before))
     before.size = IDENTITY_MAX
-
-
-cdef inline bint same_text(const uint8_t *p, const uint8_t *other, size_t size) noexcept nogil:
-    """Whether `size` bytes are equal, 8 or more."""
-    cdef uint64_t differ = load64(p + size - 8) ^ load64(other + size - 8)
-    cdef size_t at = 0
-    while at + 8 < size:
-        differ |= load64(p + at) ^ load64(other + at)
-        at += 8
-    return differ == 0
 
 
 cdef const uint8_t *take_long_number(const uint8_t *p, const uint8_t *end, uint64_t *value) noexcept nogil:
@@ -76,6 +88,29 @@ cdef inline const uint8_t *take_number(const uint8_t *p, const uint8_t *end, uin
     return take_long_number(p, end, value)
 
 
+cdef const uint8_t *take_other_time(const uint8_t *p, const uint8_t *end, uint64_t *time_us,
+                                    Before *before) noexcept nogil:
+    """Reads a time; returns where it ends, or NULL."""
+    cdef const uint8_t *begin = p
+    p = take_number(p, end, time_us)
+    if p != NULL and p - begin == 16:
+        before.time_text = load64(begin)
+        before.time_high = time_us[0] - time_us[0] % 100000000
+    return p
+
+
+cdef inline const uint8_t *take_time(const uint8_t *p, const uint8_t *end, uint64_t *time_us,
+                                     Before *before) noexcept nogil:
+    """The same: the first eight of 16 digits change every 100 seconds."""
+    cdef uint64_t low
+    if expect_true(end - p > 16 and load64(p) == before.time_text):
+        low = load64(p + 8) ^ <uint64_t> 0x3030303030303030
+        if expect_true(not_digits(low) == 0 and <uint8_t> (p[16] - c'0') > 9):
+            time_us[0] = before.time_high + eight_digits(low)
+            return p + 16
+    return take_other_time(p, end, time_us, before)
+
+
 cdef inline const uint8_t *take_label(const uint8_t *p, const uint8_t *end, const char *label,
                                       size_t size) noexcept nogil:
     """Skips a label that has to stand here; returns where it ends, or NULL."""
@@ -96,8 +131,21 @@ cdef inline const uint8_t *take_field(const uint8_t *p, const uint8_t *end, cons
     return p if p != NULL and value[0] <= most else NULL
 
 
+cdef inline const uint8_t *take_error(const uint8_t *p, const uint8_t *end, uint32_t *error) noexcept nogil:
+    """Reads errno and the label of the kind; returns where that ends, or NULL. A NULL `p` stays NULL."""
+    cdef uint64_t value = 0
+    if p == NULL:
+        return NULL
+    if expect_true(end - p >= 16 and memcmp(p, b", errno=0, kind=", 16) == 0):
+        error[0] = 0
+        return p + 16
+    p = take_field(p, end, b", errno=", 8, 4095, &value)
+    error[0] = <uint32_t> value
+    return take_label(p, end, b", kind=", 7) if p != NULL else NULL
+
+
 cdef inline const uint8_t *take_kind(const uint8_t *p, const uint8_t *end, uint32_t *kind) noexcept nogil:
-    p = take_label(p, end, b", kind=", 7)
+    """Reads a kind; returns where it ends, or NULL. A NULL `p` stays NULL."""
     if p == NULL or end - p < 10:
         return NULL
     if p[0] == c'a' and memcmp(p, b"anonymous", 9) == 0:
@@ -287,7 +335,7 @@ cdef bint read_escaped_comm(const uint8_t *p, const uint8_t *end, Comm *comm) no
     return True
 
 
-cdef inline bint read_quoted_comm(const uint8_t *p, const uint8_t *end, Comm *comm) noexcept nogil:
+cdef bint read_quoted_comm(const uint8_t *p, const uint8_t *end, Comm *comm, Before *before) noexcept nogil:
     """What stands between the quotes. False where it is no comm. 16 bytes before `end` must be readable."""
     cdef size_t size = end - p
     cdef uint64_t low = load64(end - 16)
@@ -307,6 +355,10 @@ cdef inline bint read_quoted_comm(const uint8_t *p, const uint8_t *end, Comm *co
                                             & ~below(size - 8 if size > 8 else 0)))) == 0):
             comm.low = low
             comm.high = high
+            before.quoted_size = size
+            before.quoted_low = load64(end - 16)
+            before.quoted_high = load64(end - 8)
+            before.quoted = comm[0]
             return True
     return read_escaped_comm(p, end, comm)
 
@@ -324,7 +376,13 @@ cdef inline bint read_comm(const uint8_t *p, const uint8_t *end, Comm *comm, Bef
         return True
     if end - p < 2 or p[0] != c'"' or (end - 1)[0] != c'"':
         return False
-    return read_quoted_comm(p + 1, end - 1, comm)
+    p += 1
+    end -= 1
+    if expect_true(<size_t> (end - p) == before.quoted_size and load64(end - 16) == before.quoted_low
+                   and load64(end - 8) == before.quoted_high):
+        comm[0] = before.quoted
+        return True
+    return read_quoted_comm(p, end, comm, before)
 
 
 cdef inline const uint8_t *take_identity(const uint8_t *p, const uint8_t *end, Record *record,
@@ -378,7 +436,7 @@ cdef inline Reject read_format2(const uint8_t *line, size_t size, Record *record
     p = take_identity(p, end, record, before, &why)
     if p == NULL:
         return why
-    p = take_number(p, end, &record.time_us)
+    p = take_time(p, end, &record.time_us, before)
     if p == NULL:
         return REJECT_TIME
     record.length = 0
@@ -391,11 +449,7 @@ cdef inline Reject read_format2(const uint8_t *line, size_t size, Record *record
         if p == NULL:
             return REJECT_LENGTH
         p = take_field(p, end, b", freed=", 8, <uint64_t> -1, &record.freed)
-        p = take_field(p, end, b", errno=", 8, 4095, &value)
-        if p == NULL:
-            return REJECT_FIELD
-        record.error = <uint32_t> value
-        p = take_kind(p, end, &record.kind)
+        p = take_kind(take_error(p, end, &record.error), end, &record.kind)
     elif record.call == CALL_FORK:
         p = take_field(p, end, b", parent=", 9, PID_MAX, &record.detail)
     elif record.call == CALL_EXIT:

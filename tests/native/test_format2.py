@@ -144,6 +144,7 @@ def test_a_line_is_read_alike_whatever_the_one_before_was(name: bytes) -> None:
         changed = [
             line[:at] + byte + line[at + 1 :] for at in range(len(line)) for byte in (b"1", b"\0", b"\x8a", b'"')
         ]
+        changed += [line[:at] + b"1" + line[at:] for at in range(len(line))]
         for before in (b"", line + b"\n", line.replace(b"pid=", b"pid=0") + b"\n"):
             data = before + b"".join(each + b"\n" + before for each in [line, *changed])
             parser = Parser()
