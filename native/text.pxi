@@ -96,6 +96,26 @@ cdef inline uint8_t event_what(const Columns *columns, size_t i) noexcept nogil:
     return what
 
 
+cdef uint64_t[256] what_text  # a tab and the number, in the lowest bytes; in the highest how many
+
+
+cdef void fill_what_text() noexcept:
+    cdef char[16] text
+    cdef uint64_t size
+    for what in range(256):
+        size = put_small(put_tab(text), what) - text
+        what_text[what] = load64(<const uint8_t *> text) & below(size) | size << 56
+
+
+fill_what_text()
+
+
+cdef inline char *put_what(char *p, uint8_t what) noexcept nogil:
+    """A tab and `what`. Eight bytes may be written."""
+    memcpy(p, &what_text[what], 8)
+    return p + (what_text[what] >> 56)
+
+
 cdef uint32_t event_extras(const Columns *columns, const uint32_t *name_ids) noexcept nogil:
     """Which columns these calls have besides those of every call: bits of EXTRA_*."""
     cdef uint32_t extras = 0
@@ -166,6 +186,26 @@ cdef struct Repeated:      # text of the row before: what most rows have in comm
     uint32_t name
     size_t size            # of the following
     char who[32]           # the process, a tab, the name or NULL
+    uint64_t id_high       # the id's digits before the last two
+    size_t id_size         # of the following
+    char id_text[24]       # the same digits
+
+
+cdef inline char *put_id(char *p, uint64_t id, Repeated *repeated) noexcept nogil:
+    """Ids follow one another."""
+    cdef uint64_t high = id // 100
+    cdef uint64_t low = id - 100 * high
+    cdef uint64_t tens = (low * 103) >> 10
+    if not expect_true(high == repeated.id_high):
+        if high == 0:
+            return put(p, id)
+        repeated.id_high = high
+        repeated.id_size = put(repeated.id_text, high) - repeated.id_text
+    memcpy(p, repeated.id_text, 24)
+    p += repeated.id_size
+    p[0] = <char> (c'0' + tens)
+    p[1] = <char> (c'0' + low - 10 * tens)
+    return p + 2
 
 
 cdef inline char *put_time(char *p, uint64_t time_us, Repeated *repeated) noexcept nogil:
@@ -205,13 +245,14 @@ cdef char *put_events(char *p, const Columns *columns, const uint32_t *process_i
     cdef Repeated repeated
     memset(&repeated, 0, sizeof(Repeated))
     repeated.time_high = <uint64_t> -1  # of no time
+    repeated.id_high = <uint64_t> -1
     for at in range(columns.rows):
         i = at if order == NULL else order[at].at
         length = columns.length[i]
-        p = put_tab(put(p, first_id + i))
+        p = put_tab(put_id(p, first_id + i, &repeated))
         p = put_tab(put_time(p, columns.time_us[i], &repeated))
         p = put_who(p, columns.process[i], columns.name[i], process_ids, name_ids, &repeated)
-        p = put_small(put_tab(p), event_what(columns, i))
+        p = put_what(p, event_what(columns, i))
         p = put_if(p, length < NARROW, length)
         if extras & EXTRA_PAGES:
             vm = columns.vm[i]

@@ -47,14 +47,20 @@ def decoded(row: Row) -> tuple[int | None, ...]:
     return row["id"], row["time_us"], row["process_id"], name, what & 15, length, *said
 
 
-@given(streams, st.sampled_from([(5, 7), (2**16 - 3, 1), (2**32 - 1, -9)]))
+@given(
+    streams,
+    st.sampled_from([(5, 7), (2**16 - 3, 1), (2**32 - 1, -9)]),
+    st.sampled_from([0, 95, 10**8 - 3, 10**10 - 3, 2**40, 10**16 - 3, 2**64 - 50]),
+)
 @settings(max_examples=200)
-def test_each_call_is_written_as_it_is_in_no_more_columns_than_it_needs(data: bytes, names: tuple[int, int]) -> None:
+def test_each_call_is_written_as_it_is_in_no_more_columns_than_it_needs(
+    data: bytes, names: tuple[int, int], first: int
+) -> None:
     batch = parsed(data)
     process_ids, name_ids = ids(batch.process_count, 2**32 - 1, -1), ids(batch.name_count, *names)
     columns = batch.events_columns(name_ids)
     rows = []
-    for line in batch.events_text(process_ids, name_ids, 2**40).splitlines():
+    for line in batch.events_text(process_ids, name_ids, first).splitlines():
         fields = [None if field == b"\\N" else int(field) for field in line.split(b"\t")]
         assert len(fields) == len(columns)
         rows.append(dict.fromkeys(("vm_pages", "vm_wide", "errno", "freed", "length_wide", "name_wide")) | dict(
@@ -72,7 +78,7 @@ def test_each_call_is_written_as_it_is_in_no_more_columns_than_it_needs(data: by
     assert [row["time_us"] for row in rows] == sorted(batch.time_us), "in the order of time"
     rows.sort(key=lambda row: row["id"] or 0)
     assert [decoded(row) for row in rows] == [
-        (2**40 + at, time_us, process_ids[process], name_ids[name], call, length, *said)
+        (first + at, time_us, process_ids[process], name_ids[name], call, length, *said)
         for at, (time_us, process, name, call, length, *said) in enumerate(
             zip(batch.time_us, batch.process, batch.name, batch.call, batch.length, *wide, strict=True)
         )
