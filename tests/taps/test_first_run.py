@@ -6,9 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -20,9 +25,9 @@ def test_a_recording_is_shown_kept_apart_and_stopped(tmp_path, alive, stop):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as memtap:
         address = memtap.stdout.readline()
-        players = [
-            int(pid) for file in Path(f"/proc/{memtap.pid}/task").glob("*/children") for pid in file.read_text().split()
-        ]
+        while not (players := children(memtap.pid)):
+            assert memtap.poll() is None
+            time.sleep(0.01)
         memtap.send_signal(stop)
         _, said = memtap.communicate(timeout=60)
     assert address.startswith("http://127.0.0.1:"), said
@@ -32,5 +37,4 @@ def test_a_recording_is_shown_kept_apart_and_stopped(tmp_path, alive, stop):
     assert (stores / "recording.duckdb").exists()
     assert not (stores / "memtap.duckdb").exists()
     assert stores.stat().st_mode & 0o777 == 0o700, "what a machine's processes do is for its user's eyes"
-    assert players
     assert not any(map(alive, players))
