@@ -2,6 +2,7 @@
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+SIDE_BY_SIDE := --numprocesses=auto --dist=loadfile --no-loadscope-reorder # files of tests, that wait most of the time
 .PHONY: help run test fuzz soak lint bench reads overhead load screenshots vendor clean
 
 help: ## this list
@@ -15,7 +16,7 @@ run: ## install what is missing, build, tap this machine and open the dashboard
 
 test: ## install what the tests need, and run all of them
 	@scripts/setup.sh test
-	@exec .venv/bin/python -P -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@exec .venv/bin/python -P -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 fuzz: ## new inputs for the native core, SECONDS=3600 of them (or INPUT=FILE once more), under sanitizers
 	@scripts/setup.sh test
@@ -24,7 +25,7 @@ fuzz: ## new inputs for the native core, SECONDS=3600 of them (or INPUT=FILE onc
 soak: ## repeat each fault of tests/faults N times (default 100), and put what was lost into the READMEs' table
 	@scripts/setup.sh test
 	@MEMTAP_FAULT_RUNS=$(or $(N),100) MEMTAP_FAULT_RESULTS=tests/faults/soak.json \
-		.venv/bin/python -P -m pytest tests/faults $(ARGS); status=$$?; \
+		.venv/bin/python -P -m pytest $(SIDE_BY_SIDE) tests/faults $(ARGS); status=$$?; \
 		.venv/bin/python -m tests.faults.table; exit $$status
 
 lint: ## the house rules alone: ruff, mypy, cython-lint, shellcheck
