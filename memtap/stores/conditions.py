@@ -63,8 +63,8 @@ class Conditions(Where):
             out.add_least("e.time_us", ranges[0][0])
             out.add_most("e.time_us", ranges[0][1])
         else:
-            marks = " OR ".join(["(e.time_us >= ? AND e.time_us <= ?)"] * len(ranges))
-            out.add(f"({marks})", *(time_us for pair in ranges for time_us in pair))
+            either = " OR ".join(["(e.time_us >= ? AND e.time_us <= ?)"] * len(ranges))
+            out.add(f"({either})", *(time_us for pair in ranges for time_us in pair))
         return out
 
     @property

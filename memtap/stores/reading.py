@@ -25,6 +25,7 @@ from memtap.stores.contract import (
 from memtap.stores.tiers import TIERS, Piece, pieces, tiers_of_step
 
 Row = tuple[Any, ...]
+LONG_S = 3600  # of a window: a shorter one is summed as quickly as it is found out whether it holds everything
 STEPS_AT_FIRST = 60  # of a rollup, looked through for what was held at a moment; then four times as many
 
 
@@ -120,9 +121,10 @@ class SqlReader(ABC):
 
     def window(self, from_us: int, to_us: int) -> list[ProcessRow]:
         first_s, last_s = _seconds(from_us, to_us)
-        bounds = [min(second * 1_000_000, GREATEST) for second in (first_s, last_s)]
-        if rows := self._rows(_ALL_TIME, bounds):
-            return [_process(row) for row in rows]
+        if last_s - first_s > LONG_S:
+            bounds = [min(second * 1_000_000, GREATEST) for second in (first_s, last_s)]
+            if rows := self._rows(_ALL_TIME, bounds):
+                return [_process(row) for row in rows]
         found = self._pieces(from_us, to_us)
         if not found:
             return []
