@@ -58,6 +58,20 @@ def plain(mariadb: Server) -> Iterator[dict[str, list[tuple[Any, ...]]]]:
     mariadb.execute("DROP DATABASE plainly")
 
 
+@pytest.fixture
+def loaders(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The threads by which calls were loaded."""
+    names = set[str]()
+    load = Session.load
+
+    def noted(self: Session, *arguments: Any) -> None:
+        names.add(threading.current_thread().name)
+        load(self, *arguments)
+
+    monkeypatch.setattr(Session, "load", noted)
+    return names
+
+
 @pytest.mark.parametrize("connections", [2, 3])
 def test_a_store_written_over_lanes_is_the_same_row_for_row(
     mariadb: Server,
@@ -65,16 +79,8 @@ def test_a_store_written_over_lanes_is_the_same_row_for_row(
     url: str,
     plain: dict[str, Any],
     connections: int,
-    monkeypatch: pytest.MonkeyPatch,
+    loaders: set[str],
 ) -> None:
-    loaders = set[str]()
-    load = Session.load
-
-    def noted(self: Session, *arguments: Any) -> None:
-        loaders.add(threading.current_thread().name)
-        load(self, *arguments)
-
-    monkeypatch.setattr(Session, "load", noted)
     with closing(open_store(url, connections=connections)) as store:
         store.migrate()
         with closing(store.writer()) as writer:
@@ -178,16 +184,8 @@ def some_thread() -> Iterator[Callable[..., threading.Thread]]:
 
 
 def test_a_spool_is_drained_over_lanes(
-    mariadb: Server, database: str, url: str, plain: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mariadb: Server, database: str, url: str, plain: dict[str, Any], tmp_path: Path, loaders: set[str]
 ) -> None:
-    loaders = set[str]()
-    load = Session.load
-
-    def noted(self: Session, *arguments: Any) -> None:
-        loaders.add(threading.current_thread().name)
-        load(self, *arguments)
-
-    monkeypatch.setattr(Session, "load", noted)
     all_batches = list(batches(CALLS))
     with closing(Spool(tmp_path / "spool", 1 << 30, segment_bytes=1 << 17)) as spool:
         spool.open()
