@@ -26,7 +26,7 @@ ROWS_GROWTH = 8  # more calls are looked through each time that too few of them 
 # by itself, with the row group that it lies in, in one or two.
 FIRST_CALLS = 20_000
 MOST_CALLS = 1_000_000  # and what else is in the last extent
-MOST_SECONDS = 50  # besides one for each row of a page
+MOST_SECONDS = 50  # or one for each row of a page, if these are more
 EXTENTS = (64, 4096)  # looked at, until they have the calls that are wanted
 STEPS_AT_ONCE = 64
 GAP_S = 16  # is rather read than left out
@@ -142,15 +142,15 @@ class DuckDBReader(SqlReader):
         """Among the calls of those seconds in which, by the rollups, such a call was made."""
         found: list[Row] = []
         # A few more than a page has: what lies on the other side of where it begins is counted, too.
-        looked, wanted = 0, limit + limit // 4 + 2
+        looked, most, wanted = 0, max(limit, MOST_SECONDS), limit + limit // 4 + 2
         seconds = self._active(conditions, wanted)
-        while some := _portion(seconds, wanted):
+        while some := _portion(seconds, wanted, min(most - looked, STEPS_AT_ONCE)):
             ranges = _ranges([second for second, _ in some])
             found += self._page(conditions.within(ranges), limit - len(found))
             looked, wanted = looked + len(some), wanted * ROWS_GROWTH
             if len(found) >= limit:
                 return found, None
-            if looked >= limit + MOST_SECONDS:
+            if looked >= most:
                 return found, ranges[-1][0]
         return found, None
 
@@ -192,13 +192,13 @@ class DuckDBReader(SqlReader):
             yield from self._counted(conditions, [(begun, last) for begun, _, last in some], finer, wanted)
 
 
-def _portion(steps: Iterator[Step], wanted: int) -> list[Step]:
-    """The next steps, (begin, calls, …) each, with `wanted` calls, if there are as many."""
+def _portion(steps: Iterator[Step], wanted: int, most: int = STEPS_AT_ONCE) -> list[Step]:
+    """The next steps, (begin, calls, …) each, with `wanted` calls, if there are as many; no more than `most` steps."""
     some: list[Step] = []
     for step in steps:
         some.append(step)
         wanted -= max(step[1], 1)
-        if wanted <= 0 or len(some) >= STEPS_AT_ONCE:
+        if wanted <= 0 or len(some) >= most:
             break
     return some
 
