@@ -1,4 +1,4 @@
-"""The pump: from a ring through the parser to the loader, batch by batch, in the caller's thread."""
+"""The pump: from a ring or a file through the parser to the loader, batch by batch, in the caller's thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import inf
 
 from memtap.loader import Draft, Loader
-from memtap.native import Parser, Ring
+from memtap.native import File, Parser, Ring
 from memtap.spool.record import span_us
 from memtap.stores.contract import Loss
 
@@ -45,21 +45,22 @@ class Pump:
 
     def run(
         self,
-        ring: Ring,
+        source: Ring | File,
         *,
         on_tick: Callable[[], None],
         check: Callable[[int], bytes] = lambda _: b"",
         interrupted: Callable[[], object] = lambda: False,
     ) -> None:
-        """Until the ring's end. `on_tick` comes every 100 ms or so; `check(offset)` is stored with each batch. A last
+        """Until the source's end. `on_tick` comes every 100 ms or so; `check(offset)` is stored with each batch. A last
         line without an end is rejected, unless the stream was `interrupted` and will be continued in that line."""
         self._dropped = 0
         sealed = time.monotonic()
         while True:
-            outcome = self.parser.pull(ring, TICK_MS)
-            self._see_dropped(ring)
+            outcome = self.parser.pull(source, TICK_MS)
+            if isinstance(source, Ring):
+                self._see_dropped(source)
             if outcome == "ended" and not interrupted():
-                self.parser.finish(ring)
+                self.parser.finish(source)
             now = time.monotonic()
             due = now - sealed >= self._interval_s()
             if outcome != "waiting" or due:

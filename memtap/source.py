@@ -16,10 +16,11 @@ from typing import BinaryIO
 from memtap.errors import MemtapError
 from memtap.header import Header, find
 from memtap.names import display
-from memtap.native import Batch, FormatError, Parser, Reader, Ring
+from memtap.native import Batch, File, FormatError, Parser, Reader, Ring
 
 CHECK_BYTES = 4096  # hashed before a file's resumption point, to know the file again
 CHUNK_BYTES = 1 << 20
+RING_BYTES = 4 << 20
 PEEK_BYTES = 64 << 10  # a header stands behind a few notices at most
 _GZIP = b"\x1f\x8b"
 
@@ -146,9 +147,9 @@ class FileSource:
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(self.label, error) from error
 
-    def drain(self, ring: Ring, offset: int) -> Drain:
-        """Begins to fill `ring` from `offset` on, in a thread of its own."""
-        return Inflate(self, ring, offset) if self.compressed else Read(self.open(), ring, offset)
+    def bytes_from(self, offset: int) -> Drain | Mapped:
+        """From `offset` on, for a parser to pull."""
+        return Inflate(self, offset) if self.compressed else Mapped(self._fd, offset)
 
 
 class PipeSource:
@@ -183,42 +184,62 @@ class PipeSource:
             raise unreadable(self.label, error) from error
         return found
 
-    def drain(self, ring: Ring, _offset: int) -> Drain:
-        ring.write(self._ahead)
-        return Read(self.open(), ring, 0)
+    def bytes_from(self, _offset: int) -> Drain:
+        return Read(self.open(), self._ahead)
 
     def check(self, _offset: int) -> bytes:
         return b""
 
 
-class Drain(Thread):
-    """A thread that fills a ring; `error` says why it ended early."""
+class Mapped:
+    """A plain file's bytes where the kernel has them: whoever pulls them reads the file, and no thread is needed."""
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, fd: int, offset: int) -> None:
+        self.pulled = File(fd, offset)
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it ended early."""
+        failed = self.pulled.error
+        return OSError(failed, os.strerror(failed)) if failed else None
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        self.pulled.stop()
+
+    def join(self) -> None:
+        pass
+
+
+class Drain(Thread):
+    """A thread that fills a ring, from which they are pulled; `error` says why it ended early."""
+
+    def __init__(self) -> None:
         super().__init__(name="memtap-reader", daemon=True)
-        self.ring = ring
+        self.pulled = Ring(RING_BYTES)
         self.error: Exception | None = None
 
     def stop(self) -> None:
         """Ends the thread soon; what is in the ring can still be read."""
-        self.ring.stop()
+        self.pulled.stop()
 
 
 class Read(Drain):
-    """Plain bytes, by the native reader."""
+    """Plain bytes, `ahead` of them read before, by the native reader."""
 
-    def __init__(self, file: BinaryIO, ring: Ring, offset: int) -> None:
-        super().__init__(ring)
+    def __init__(self, file: BinaryIO, ahead: bytes) -> None:
+        super().__init__()
         self.file = file
-        if offset:
-            os.lseek(file.fileno(), offset, os.SEEK_SET)
-        self.reader = Reader(file.fileno(), ring)
+        self.pulled.write(ahead)
+        self.reader = Reader(file.fileno(), self.pulled)
 
     def run(self) -> None:
         with self.file:
             if failed := self.reader.run():
                 self.error = OSError(failed, os.strerror(failed))
-            self.ring.close()
+            self.pulled.close()
 
     def stop(self) -> None:
         self.reader.stop()
@@ -227,11 +248,10 @@ class Read(Drain):
 class Inflate(Drain):
     """A gzip file, decompressed here."""
 
-    def __init__(self, source: FileSource, ring: Ring, offset: int) -> None:
-        super().__init__(ring)
+    def __init__(self, source: FileSource, offset: int) -> None:
+        super().__init__()
         self.source = source
         self.offset = offset
-
         self.stopped = False
 
     def run(self) -> None:
@@ -241,12 +261,12 @@ class Inflate(Drain):
                 while skip and not self.stopped and (chunk := file.read(min(skip, CHUNK_BYTES))):
                     skip -= len(chunk)
                 while not self.stopped and (chunk := file.read(CHUNK_BYTES)):
-                    if self.ring.write(chunk) < len(chunk):
+                    if self.pulled.write(chunk) < len(chunk):
                         break
         except Exception as error:  # whatever it is, the file was not read to its end
             self.error = error
         finally:
-            self.ring.close()
+            self.pulled.close()
 
     def stop(self) -> None:
         self.stopped = True

@@ -81,6 +81,24 @@ class Reader:
         """Ends `run` soon, from any thread. What is in the ring can still be read."""
 
 @final
+class File:
+    """A regular file for Parser.pull, from `offset` on, to its end or `stop`: it is mapped, window by window, and read
+    where it cannot be. It may grow meanwhile; where it is cut off or its disk fails, it ends. `window`: bytes mapped
+    at a time, rounded up to whole 64 KiB; a longer line is rejected. ValueError for a negative descriptor or no such
+    window.
+
+    The descriptor stays the caller's, who closes it when this is no longer used. One thread at a time: a second one
+    gets a RuntimeError.
+    """
+
+    def __init__(self, fd: int, offset: int = 0, *, window: int = ...) -> None: ...
+    @property
+    def error(self) -> int:
+        """0, or the errno of a read that failed; the file ended there."""
+    def stop(self) -> None:
+        """The file ends here, for who pulls from it. From any thread."""
+
+@final
 class Parser:
     """Bytes of one stream to columns and to the ledger of exact totals per process. One thread at a time.
 
@@ -142,11 +160,11 @@ class Parser:
         """The newest rejected lines, oldest first, cut to 160 bytes each."""
     def feed(self, data: Buffer) -> None:
         """Takes bytes, cut anywhere; the unfinished last line waits for the rest. Makes as much room as it takes."""
-    def pull(self, ring: Ring, timeout_ms: int) -> Literal["full", "waiting", "ended"]:
-        """Takes lines from a ring until the batch is full, `timeout_ms` has passed, or the ring was closed and no
-        whole line is left in it."""
-    def finish(self, ring: Ring | None = None) -> None:
-        """The stream has ended: an unfinished last line, fed or left in the ring, is rejected as cut."""
+    def pull(self, source: Ring | File, timeout_ms: int) -> Literal["full", "waiting", "ended"]:
+        """Takes lines from a ring or a file until the batch is full, `timeout_ms` has passed, or the ring was closed or
+        the file has ended, and no whole line is left."""
+    def finish(self, source: Ring | File | None = None) -> None:
+        """The stream has ended: an unfinished last line, fed or left in the ring or file, is rejected as cut."""
     def seal(self) -> Batch:
         """Hands out the calls taken since the last seal, maybe none."""
     def end(self, pids: Iterable[int]) -> None:

@@ -97,7 +97,7 @@ cdef inline Reject read_format1(const uint8_t *line, size_t size, Record *record
         return REJECT_PID
     tail = before_length(comm, end, &record.length)
     if tail == NULL:
-        return REJECT_NEGATIVE if closes_record(line, size) and is_negative(end) else REJECT_LENGTH
+        return REJECT_NEGATIVE if closes_record(line, size) and is_negative(line, end) else REJECT_LENGTH
     tail = before_time(comm, tail, &record.time_us)
     if tail == NULL:
         return REJECT_TIME
@@ -134,11 +134,10 @@ cdef bint opens_record(const uint8_t *line, size_t size) noexcept nogil:
     return digits > 0 and size - at >= 10 and memcmp(line + at, b", process=", 10) == 0
 
 
-cdef bint is_negative(const uint8_t *end) noexcept nogil:
-    """Whether the number that ends here, behind something else, has a minus."""
-    while <uint8_t> ((end - 1)[0] - c'0') <= 9:
-        end -= 1
-    return (end - 1)[0] == c'-'
+cdef bint is_negative(const uint8_t *line, const uint8_t *end) noexcept nogil:
+    """Whether the number that ends here has a minus."""
+    end -= digits_before(line, end)
+    return end > line and (end - 1)[0] == c'-'
 
 
 cdef bint closes_record(const uint8_t *line, size_t size) noexcept nogil:

@@ -256,13 +256,13 @@ cdef inline void read_chunk1(Parse *parse, const uint8_t *scan, const uint16_t *
     cdef size_t size
     cdef size_t i = 0
     parse.lines += lines
-    while True:
+    while i < lines:
         size = read_plain1(parse, scan, newlines + i, lines - i, p)
         if size:
             i += size
+            if i == lines:
+                return
             p = scan + newlines[i - 1] + 1
-        if i == lines:
-            return
         size = scan + newlines[i] - p
         reject = read_format1(p, size, &record)
         if reject == WHOLE:
@@ -272,8 +272,6 @@ cdef inline void read_chunk1(Parse *parse, const uint8_t *scan, const uint16_t *
             other_line1(parse, p, size, reject)
         p += size + 1
         i += 1
-        if i == lines:
-            return
 
 
 cdef inline void read_chunk2(Parse *parse, const uint8_t *scan, const uint16_t *newlines, size_t lines,

@@ -237,54 +237,89 @@ cdef class Parser:
                 break
         return done
 
-    def pull(self, Ring ring not None, int64_t timeout_ms):
-        """Takes lines from a ring until the batch is full ("full"), `timeout_ms` has passed ("waiting"), or the ring
-        was closed and no whole line is left in it ("ended"). Raises MemoryError."""
+    def pull(self, source not None, int64_t timeout_ms):
+        """Takes lines from a Ring or a File until the batch is full ("full"), `timeout_ms` has passed ("waiting"), or
+        the ring was closed or the file has ended, and no whole line is left ("ended"). Raises MemoryError."""
         cdef timespec until
         cdef bint ended
-        cdef size_t size
-        cdef const uint8_t *data
         cdef Progress progress
         self.enter()
         try:
-            ring.begin_reading()
-        except BaseException:
-            self.busy = False
-            raise
-        try:
             if self.sealed:
                 self.age()
-            with nogil:
-                until = deadline_after(timeout_ms)
-                progress = pull_lines(self.parse, &ring.state, &until, &ended)
-            if progress > FULL:
-                until = deadline_after(0)
-                data = ring_data(&ring.state, 0, &until, &size, &ended)
-                self.refuse(progress, data, size)
+            until = deadline_after(timeout_ms)
+            if isinstance(source, File):
+                progress = self.pull_file(source, &until, &ended)
+            else:
+                progress = self.pull_ring(source, &until, &ended)
         finally:
-            ring.reading = False
             self.busy = False
         return "ended" if ended else "full" if progress == FULL else "waiting"
 
-    def finish(self, Ring ring=None):
-        """The stream has ended: an unfinished last line, fed or left in the ring, is rejected as cut."""
+    cdef Progress pull_ring(self, Ring ring, const timespec *until, bint *ended) except *:
         cdef timespec now
         cdef size_t size
-        cdef bint closed
         cdef const uint8_t *data
+        cdef Progress progress
+        ring.begin_reading()
+        try:
+            with nogil:
+                progress = pull_lines(self.parse, &ring.state, until, ended)
+            if progress > FULL:
+                now = deadline_after(0)
+                data = ring_data(&ring.state, 0, &now, &size, ended)
+                self.refuse(progress, data, size)
+        finally:
+            ring.reading = False
+        return progress
+
+    cdef Progress pull_file(self, File file, const timespec *until, bint *ended) except *:
+        cdef Progress progress
+        file.begin_reading()
+        try:
+            window_enter(&file.state.window)
+            with nogil:
+                progress = pull_file(self.parse, &file.state, until, ended)
+            if progress > FULL:
+                self.refuse(progress, file.state.data, file.state.size)
+        finally:
+            window_leave()
+            file.reading = False
+        return progress
+
+    def finish(self, source=None):
+        """The stream has ended: an unfinished last line, fed or left in the Ring or File, is rejected as cut."""
         self.enter()
         try:
             cut_line(self.parse, <const uint8_t *> PyByteArray_AS_STRING(self.carry), len(self.carry))
             self.carry.clear()
-            if ring is not None:
-                ring.begin_reading()
-                now = deadline_after(0)
-                data = ring_data(&ring.state, 0, &now, &size, &closed)
-                cut_line(self.parse, data, size)
-                ring_release(&ring.state, size)
-                ring.reading = False
+            if isinstance(source, File):
+                self.finish_file(source)
+            elif source is not None:
+                self.finish_ring(source)
         finally:
             self.busy = False
+
+    cdef int finish_ring(self, Ring ring) except -1:
+        cdef timespec now = deadline_after(0)
+        cdef size_t size
+        cdef bint closed
+        cdef const uint8_t *data
+        ring.begin_reading()
+        data = ring_data(&ring.state, 0, &now, &size, &closed)
+        cut_line(self.parse, data, size)
+        ring_release(&ring.state, size)
+        ring.reading = False
+        return 0
+
+    cdef int finish_file(self, File file) except -1:
+        file.begin_reading()
+        window_enter(&file.state.window)
+        cut_line(self.parse, file.state.data, file.state.size)
+        file_used(&file.state, file.state.size)
+        window_leave()
+        file.reading = False
+        return 0
 
     def seal(self):
         """Hands out the calls taken since the last seal as a Batch, which may be empty. Raises MemoryError."""

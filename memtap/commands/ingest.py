@@ -19,7 +19,7 @@ from memtap.host import this_host
 from memtap.housekeeping import Housekeeper
 from memtap.loader import Loader
 from memtap.names import display
-from memtap.native import Parser, Ring
+from memtap.native import Parser
 from memtap.progress import IngestProgress
 from memtap.pump import FILE_ROWS, Pump
 from memtap.source import FileSource, PipeSource, open_source, shown_path, unreadable
@@ -27,7 +27,6 @@ from memtap.stopping import Stop, stop_on_signals
 from memtap.stores import open_store, store_url
 from memtap.stores.contract import Cursor, Stream, Writer, is_known_boot, unknown_boot
 
-RING_BYTES = 4 << 20
 PATIENCE_S = 60.0  # how long a store may be away in the middle of a file
 STEP_MOST_S = 30.0  # that a step of the housekeeping may take at the end
 SAMPLES = 3  # rejected lines shown
@@ -163,12 +162,11 @@ def ingest(
     parser = Parser(rows=FILE_ROWS, header=header.line if header and cursor.offset else b"")
     loader = Loader(writer, cursor, most_rows=(connections + 1) * FILE_ROWS, drop=False, patience_s=PATIENCE_S)
     pump = Pump(parser, loader, flush_s=None if source.regular else (0.25, 1.0), base=cursor.offset)
-    ring = Ring(RING_BYTES)
-    drain = source.drain(ring, cursor.offset)
+    stream = source.bytes_from(cursor.offset)
     loader.start()
-    drain.start()
+    stream.start()
 
-    stop.then(drain.stop)
+    stop.then(stream.stop)
     stop.then(loader.hurry)
     with IngestProgress(source.size) as progress:
 
@@ -177,11 +175,11 @@ def ingest(
             progress.show(offset, parser.events, time.perf_counter() - begun, loader.store_error)
 
         try:
-            pump.run(ring, on_tick=show, check=source.check, interrupted=lambda: stop or drain.error)
+            pump.run(stream.pulled, on_tick=show, check=source.check, interrupted=lambda: stop or stream.error)
         finally:
-            drain.stop()
+            stream.stop()
             loader.finish()
-        drain.join()
+        stream.join()
     if loader.failure:
         raise loader.failure
     outcome = Outcome(
@@ -198,7 +196,7 @@ def ingest(
         seconds=time.perf_counter() - begun,
         samples=parser.samples,
     )
-    return outcome, _why_early(source, drain.error, stop)
+    return outcome, _why_early(source, stream.error, stop)
 
 
 def _resume(

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Says what did not hold; the fuzzer keeps the input. */
@@ -213,6 +214,23 @@ static ssize_t fuzz_read(int fd, void *place, size_t room) {
     return (ssize_t)size;
 }
 
+/* The same, at any place. It is never mapped. */
+static ssize_t fuzz_pread(int fd, void *place, size_t room, off_t offset) {
+    size_t size;
+    (void)fd;
+    if (fuzz_left == (size_t)offset) return 0;
+    size = fuzz_piece(fuzz_left - (size_t)offset, fuzz_argument);
+    if (size == 0) { errno = EINTR; return -1; }
+    if (size > room) size = room;
+    memcpy(place, fuzz_file + offset, size);
+    return (ssize_t)size;
+}
+
+static int fuzz_fstat(int fd, struct stat *found) {
+    (void)fd, (void)found;
+    return -1;
+}
+
 static int fuzz_poll(struct pollfd *fds, unsigned long count, int timeout_ms) {
     (void)timeout_ms;
     fds[count - 1].revents = count > 1 ? POLLIN : 0; /* the file has bytes, nobody says stop */
@@ -242,6 +260,8 @@ static int fuzz_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, con
 #define mmap fuzz_mmap
 #define munmap fuzz_munmap
 #define read fuzz_read
+#define pread fuzz_pread
+#define fstat fuzz_fstat
 #define poll fuzz_poll
 #define pthread_cond_wait fuzz_cond_wait
 #define pthread_cond_timedwait fuzz_cond_timedwait

@@ -49,6 +49,8 @@ cdef public int fuzz_input(const uint8_t *input, size_t size) noexcept with gil:
             require_same(&whole, &other)
         if chance.reader:
             read_through_reader(stream, stream_size, &chance, &whole)
+            read_as_file(stream, stream_size, &chance, &other)
+            require_same(&whole, &other)
     if chance.objects:
         try:
             read_objects(stream[:stream_size], &chance, &whole)

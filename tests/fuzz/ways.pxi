@@ -1,4 +1,4 @@
-# The ways to read a stream without Python: whole, in pieces of exact size, through a ring, through a reader.
+# The ways to read a stream without Python: whole, in pieces of exact size, through a ring, through a reader, as a file.
 
 cdef bint taken(Reading *reading, Progress progress) noexcept nogil:
     """Deals with what ended the taking of lines. False where there is nothing to go on with."""
@@ -269,4 +269,37 @@ cdef void read_through_reader(const uint8_t *stream, size_t size, Chance *chance
     if fuzz_ring.dropped_bytes == 0:
         require_same(whole, &outcome)
     fuzz_release(drain.scratch)
+    reading_end(&reading)
+
+
+cdef void read_as_file(const uint8_t *stream, size_t size, Chance *chance, Outcome *outcome) noexcept nogil:
+    """As a file that cannot be mapped, through a buffer of a page."""
+    global fuzz_file, fuzz_left, fuzz_piece, fuzz_argument
+    cdef Reading reading
+    cdef FileState file
+    cdef timespec now
+    cdef bint ended = False
+    cdef Progress progress
+    memset(&now, 0, sizeof(timespec))
+    memset(&file, 0, sizeof(FileState))
+    reading_begin(&reading, chance, 4, stream, size)
+    file.most = 4096
+    file.buffer = <uint8_t *> fuzz_buffer(file.most)
+    file.data = file.buffer
+    fuzz_file = stream
+    fuzz_left = size
+    fuzz_piece = read_size
+    fuzz_argument = &reading
+    while not reading.refused:
+        progress = pull_file(&reading.parse, &file, &now, &ended)
+        if not taken(&reading, progress) and ended:
+            break
+    if not reading.refused:
+        fuzz_require(file.at + file.size == size and file.failed == 0, b"a file is read to its end")
+        cut_line(&reading.parse, file.data, file.size)
+        fuzz_require(reading.parse.consumed == size, b"every byte of a file is accounted for")
+    reading_seal(&reading)
+    reading_outcome(&reading, outcome)
+    outcome.long_lines = has_long_lines(stream, size)
+    fuzz_release(file.buffer)
     reading_end(&reading)

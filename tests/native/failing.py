@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import memtap.native.core as core
-from memtap.native import Batch, Parser, Reader, Ring
+from memtap.native import Batch, File, Parser, Reader, Ring
 
 Made = TypeVar("Made")
 HEADER = b'memtap: format=2, tap=x, version=0, host="vm", boot=6ab3, clock=realtime, page=4096, memory=1'
@@ -74,6 +74,7 @@ def work(second: bool) -> list[Any]:
     again(lambda: Ring(4096))
     with Path("/dev/null").open("rb") as file:
         again(lambda: Reader(file.fileno(), Ring(1)))
+        again(lambda: File(file.fileno()))
     return [*found, parser.lines, parser.rejected, again(lambda: parser.ledger(live=True))]
 
 
