@@ -75,6 +75,14 @@ class LocalIds:
     starts: Sequence[int] = ()
     seen: _Seen = field(default_factory=_Seen)
 
+    def cover(self, batch: Batch) -> bool:
+        """Whether these are all that `batch` needs."""
+        return (
+            self.generation == batch.generation
+            and len(self.names) >= batch.name_count
+            and len(self.processes) >= batch.process_count
+        )
+
     def covering(
         self,
         batch: Batch,
@@ -94,7 +102,9 @@ class LocalIds:
                 of_names.update(zip(unseen, name_ids(unseen), strict=True))
             names = names + array("I", (of_names[comm] for comm in comms))
         if len(processes) < batch.process_count:
-            new = slice(len(processes), batch.process_count)
+            # Those of batches that are sealed already, too: these then ask for nothing, in no transaction of their own.
+            known = min(map(len, (batch.process_pids, batch.process_starts, *_told_of(batch))))
+            new = slice(len(processes), known)
             identities = list(zip(batch.process_pids[new], batch.process_starts[new], strict=True))
             # Lines that muddle pids and starts can make two local processes of one identity.
             facts = dict(zip(identities, _facts(batch, new), strict=True))
@@ -104,6 +114,10 @@ class LocalIds:
             processes = processes + array("I", (of_processes[identity] for identity in identities))
         lists = batch.names, batch.process_pids, batch.process_starts
         return LocalIds(batch.generation, names, processes, *lists, seen)
+
+
+def _told_of(batch: Batch) -> Sequence[Sequence[tuple[int, int, int]]]:
+    return (batch.process_facts,) if batch.wide else ()
 
 
 def _facts(batch: Batch, new: slice) -> list[Facts]:

@@ -80,3 +80,15 @@ def test_what_is_remembered_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         ids = table.covering(ids, batch)
         assert right(table, ids, batch)
         assert len(ids.seen.processes) <= 5
+
+
+def test_processes_of_later_batches_are_asked_for_once_they_are_known() -> None:
+    table, parser = Table(), Parser(header=HEADER.strip())
+    first, second, third = (numbered(2, 2 * at, parser, pid=pid) for at, pid in enumerate((7, 8, 9)))
+    ids = table.covering(LocalIds(), first)
+    assert ids.cover(second)
+    assert ids.cover(third)
+    assert right(table, ids, third)
+    fourth = numbered(2, 6, parser, pid=10)
+    assert not ids.cover(fourth)
+    assert right(table, table.covering(ids, fourth), fourth)

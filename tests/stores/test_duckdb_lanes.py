@@ -35,6 +35,7 @@ def opened(tmp_path: Path, open_url: Callable[[str], Store]) -> Callable[[str], 
 @pytest.fixture(autouse=True)
 def folded_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folding, "MOST_ACTIVITY", 700)
+    monkeypatch.setattr(folding, "UNREAD", 1)
 
 
 def contents(store: Store) -> dict[str, list[Any]]:

@@ -38,6 +38,10 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 _BROKEN = (duckdb.FatalException, duckdb.InternalException)
 
 
+Spans = dict[tuple[int, int], tuple[int, int]]
+"""By stream and first ordinal of a batch, the microseconds of its first and last call."""
+
+
 class Knowing(Protocol):
     """A writer, which knows by heart what is in the file."""
 
@@ -66,6 +70,8 @@ class Written:
         self.pending = 0  # rows of `activity`, and
         self.pending_calls = 0  # the calls of `fresh_batches`, in so far as
         self.pending_known = False
+        self.spans: Spans = {}  # of those batches, if this process has written them
+        self.read = False  # somebody in this process does
         self.housekeeping = threading.Lock()
         self.writers: WeakSet[Knowing] = WeakSet()
         self.names_used: set[int] | None = None  # by batches committed since somebody looks for unused ones

@@ -16,11 +16,12 @@ from memtap.stores.duckdb import views
 from memtap.stores.held import newest
 
 if TYPE_CHECKING:
-    from memtap.stores.duckdb.database import Database
+    from memtap.stores.duckdb.database import Database, Spans
 
 # Rows of each at which they are folded. A read adds up what is not folded yet, in a few milliseconds.
 MOST_ACTIVITY = 20_000
 MOST_CALLS = 1_000_000  # of an extent
+UNREAD = 6  # times as much may wait while nobody reads: each fold costs something by itself
 MOST_FRESH_1M = 30_000
 MOST_FRESH_1H = 60_000
 
@@ -57,12 +58,21 @@ INSERT INTO fresh_1m BY NAME
 SELECT process_id, begun AS second, {views.sums(f"(SELECT *, second // 60 * 60 AS begun FROM {views.ACTIVITY})")}
 GROUP BY process_id, begun ORDER BY process_id, begun
 """  # noqa: S608
+# Each a run of ordinals without a gap. Of which times a batch is that another memtap stored, its stream's sums tell.
 _ADD_EXTENTS = """
 INSERT INTO extents
-SELECT b.stream_no, min(b.first_ordinal), sum(b.stored), any_value(a.first_us), any_value(a.last_us), ?
-FROM fresh_batches b JOIN (SELECT stream_no, min(first_us) AS first_us, max(last_us) AS last_us
-                           FROM activity WHERE second IS NOT NULL GROUP BY stream_no) a USING (stream_no)
-WHERE b.stored > 0 GROUP BY b.stream_no
+SELECT b.stream_no, min(b.first_ordinal), sum(b.stored), min(coalesce(s.first_us, a.first_us)),
+       max(coalesce(s.last_us, a.last_us)), $now
+FROM (SELECT stream_no, first_ordinal, stored, first_ordinal + stored - before AS gap, (before - 1) // $most AS part
+      FROM (SELECT stream_no, first_ordinal, stored,
+                   sum(stored) OVER (PARTITION BY stream_no ORDER BY first_ordinal) AS before
+            FROM fresh_batches WHERE stored > 0)) b
+LEFT JOIN (SELECT unnest($streams::UINTEGER[]) AS stream_no, unnest($ordinals::UBIGINT[]) AS first_ordinal,
+                  unnest($firsts::UBIGINT[]) AS first_us, unnest($lasts::UBIGINT[]) AS last_us) s
+    ON s.stream_no = b.stream_no AND s.first_ordinal = b.first_ordinal
+JOIN (SELECT stream_no, min(first_us) AS first_us, max(last_us) AS last_us
+      FROM activity WHERE second IS NOT NULL GROUP BY stream_no) a ON a.stream_no = b.stream_no
+GROUP BY b.stream_no, gap, part ORDER BY 1, 2
 """
 _ADD_TO_STREAMS = """
 UPDATE folded_streams f
@@ -92,23 +102,39 @@ def fold(database: Database, arrived_us: int) -> None:
     """Fold all that was appended before."""
     written = database.written
     with written.folding:
+        with written.turn:
+            spans = dict(written.spans)
         try:
             with database.changing() as connection:
                 rows, calls = map(int, connection.execute(PENDING).fetchall()[0])
                 if rows or calls:
-                    _fold(connection, arrived_us)
+                    _fold(connection, spans, arrived_us)
         except BaseException:
             written.pending_known = False
             raise
         with written.turn:  # what has been appended since then waits
             written.pending -= rows
             written.pending_calls -= calls
+            for batch in spans:
+                del written.spans[batch]
 
 
-def _fold(connection: duckdb.DuckDBPyConnection, arrived_us: int) -> None:
+def limits(database: Database) -> tuple[int, int]:
+    """Of the rows of `activity`, and of the calls, that wait to be folded."""
+    times = 1 if database.written.read else UNREAD
+    return times * MOST_ACTIVITY, times * MOST_CALLS
+
+
+def _fold(connection: duckdb.DuckDBPyConnection, spans: Spans, arrived_us: int) -> None:
     for statement in (_ADD_TO_PROCESSES, _END_PROCESSES, _ADD_SECONDS, _ADD_MINUTES):
         connection.execute(statement)
-    connection.execute(_ADD_EXTENTS, [arrived_us])
+    known = {
+        "streams": [stream_no for stream_no, _ in spans],
+        "ordinals": [first_ordinal for _, first_ordinal in spans],
+        "firsts": [first_us for first_us, _ in spans.values()],
+        "lasts": [last_us for _, last_us in spans.values()],
+    }
+    connection.execute(_ADD_EXTENTS, {"now": arrived_us, "most": MOST_CALLS, **known})
     connection.execute(_ADD_TO_STREAMS, [arrived_us])
     for statement in (
         _ADD_TO_HOSTS,

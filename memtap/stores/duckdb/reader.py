@@ -52,6 +52,7 @@ class DuckDBReader(SqlReader):
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        database.written.read = True
         self._known: tuple[int, str] | None = None  # commits, and the version then
 
     def known_version(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -116,6 +117,10 @@ class DuckDBWriter:
     def close(self) -> None:
         self._lanes.close()
         self._streams.clear()
+        written = self._written
+        if written.pending_known and written.pending > folding.MOST_ACTIVITY:
+            with suppress(StoreError):  # as it may wait
+                folding.fold(self._database, folding.now_us())
 
     def _write(self, stream: OpenStream, stream_no: int, batch: SealedBatch) -> bool:
         written = self._written
@@ -156,6 +161,8 @@ class DuckDBWriter:
         written.next_batch[stream_no] = max(written.next_batch.get(stream_no, 0), batch.number + 1)
         written.pending += rows
         written.pending_calls += len(batch.events)
+        if times := batch.events.times(0):
+            written.spans[stream_no, batch.first_ordinal] = times[0], times[1]
 
     # -- on a lane
 
@@ -163,6 +170,9 @@ class DuckDBWriter:
         """What has an id and no call yet is not seen by anybody."""
         stream = self._streams[ahead.stream_no]
         with self._written.turn:
+            following = self._written.next_batch.get(ahead.stream_no)
+            if following is not None and ahead.batch.number >= following and stream.ids.cover(ahead.batch.events):
+                return stream.ids
             with self._database.writing() as connection:
                 if self._is_stored(connection, ahead.stream_no, ahead.batch):
                     raise StoreError("stored before")  # of which whoever writes it convinces itself
@@ -197,9 +207,10 @@ class DuckDBWriter:
         written = self._written
         if not written.pending_known:
             folding.count(self._database)
-        if written.pending <= folding.MOST_ACTIVITY and written.pending_calls < folding.MOST_CALLS:
+        most_rows, most_calls = folding.limits(self._database)
+        if written.pending <= most_rows and written.pending_calls < most_calls:
             return
-        far_behind = written.pending > PATIENCE * folding.MOST_ACTIVITY
+        far_behind = written.pending > PATIENCE * most_rows
         if not written.folding.acquire(blocking=far_behind):
             return  # the housekeeping is at it
         try:
