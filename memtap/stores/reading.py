@@ -85,6 +85,7 @@ class SqlReader(ABC):
 
     _tiers: tuple[int, ...] = (1,)  # that the schema has, ascending
     _calls = "events"  # what has a column for all that is known of a call
+    _pids = "processes"  # what has each process's pid
 
     @abstractmethod
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
@@ -322,7 +323,7 @@ class SqlReader(ABC):
             "SELECT e.id, e.time_us, e.process_id, p.pid, n.comm, e.call, e.length, e.freed, e.errno, e.kind, e.vm"  # noqa: S608
             " FROM (SELECT e.id, e.time_us, e.process_id, e.name_id, e.call, e.length, e.freed, e.errno, e.kind, e.vm"
             f" FROM {self._calls} e WHERE {conditions.sql} ORDER BY e.time_us DESC, e.id DESC LIMIT ?) e"
-            " JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id"
+            f" JOIN {self._pids} p ON p.id = e.process_id JOIN names n ON n.id = e.name_id"
             " ORDER BY e.time_us DESC, e.id DESC",
             (*conditions.values, limit),
         )

@@ -22,17 +22,21 @@ from memtap.stores.local_ids import Pids
 # and grouping may use before they spill. A row group is written as soon as it is full. The log is what must be read
 # again after a crash: half a second at most. Extensions are never fetched from anywhere. Of the two threads that
 # DuckDB is told of neither is its own: it then writes a full row group while rows are inserted, which several threads
-# may do at a time, and not at the commit, for which all others wait.
+# may do at a time, and not at the commit, for which all others wait. A checkpoint gives back row groups of which
+# nothing is left, but joins none that have become small: a tenth of a second of work, for which batches would wait.
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
     "external_threads": 2,
     "memory_limit": "40MB",
     "write_buffer_row_group_count": 1,
     "checkpoint_threshold": "16MB",
+    "max_vacuum_tasks": 0,
     "auto_checkpoint_skip_wal_threshold": 1 << 40,  # no commit is a checkpoint, however much it holds
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
+
+JOINED_AT_ONCE = 100  # row groups of a table
 
 # The two after which DuckDB refuses everything until the file is opened again.
 _BROKEN = (duckdb.FatalException, duckdb.InternalException)
@@ -178,14 +182,18 @@ class Database:
             with self.writing() as connection:
                 yield connection
 
-    def checkpoint(self) -> None:
+    def checkpoint(self, *, joining: bool = False) -> None:
         """Write what the log holds into the file, and let blocks that nothing refers to be used again. The next
-        batch waits for it: DuckDB lets nobody begin meanwhile."""
-        self.written.gate.between(self._checkpoint)
+        batch waits for it: DuckDB lets nobody begin meanwhile. `joining`: row groups that have become small, too."""
+        self.written.gate.between(lambda: self._checkpoint(JOINED_AT_ONCE if joining else 0))
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, joined: int) -> None:
         with self.written.folding, self.written.turn, self.connection() as connection:
-            connection.checkpoint()
+            connection.execute(f"SET GLOBAL max_vacuum_tasks = {joined}")
+            try:
+                connection.checkpoint()
+            finally:
+                connection.execute(f"SET GLOBAL max_vacuum_tasks = {SETTINGS['max_vacuum_tasks']}")
 
     def size(self) -> tuple[int, int]:
         """Bytes on disk, and those of them that are in use."""

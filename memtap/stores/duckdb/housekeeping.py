@@ -29,6 +29,7 @@ MINUTES_KEPT_S = 30 * DAY_S
 MOST_CALLS = 250_000  # dropped in one step, but for the last extent's: batches wait for the checkpoint after it
 MOST_ROWS = 100_000  # of rollups, likewise
 MOST_PROCESSES = 20_000
+ROW_GROUP = 122_880  # rows of it
 BATCHES_KEPT = 10_000  # of each stream, to know a repeat by its content; of older ones the number suffices
 LOG_BYTES = 2 << 20  # an eighth of what makes DuckDB write a checkpoint at the next commit
 FILL = 0.9  # of keep_bytes: beyond it calls go, so that the file, which does not shrink, stays below
@@ -74,7 +75,7 @@ def maintain(database: Database, retention: Retention, now_us: int) -> Maintenan
         # In a gap between batches, where that of a log which has become too long would hold one up.
         if step.calls or step.rollups or step.processes or database.log_bytes() > LOG_BYTES:
             with suppress(StoreAway):  # somebody writes: the next step's, or the log's own
-                database.checkpoint()
+                database.checkpoint(joining=bool(step.processes) and _has_holes(database))
     stored, _ = database.size()
     oldest_us = _one(database, _OLDEST)[0]
     return Maintenance(step.calls, step.rollups, step.processes, stored, oldest_us, step.more)
@@ -185,6 +186,12 @@ def _drop_processes(database: Database, before_us: int, step: _Step) -> None:
         (count,) = connection.execute(delete, [before_us, before_us]).fetchall()[0]
     step.processes += count
     step.more |= count == MOST_PROCESSES
+
+
+def _has_holes(database: Database) -> bool:
+    """Whether most processes are gone between those that stay: their rows are read with every list of processes."""
+    count, last = _one(database, "SELECT count(*), coalesce(max(rowid), 0) FROM folded_processes")
+    return bool(last > 2 * count + ROW_GROUP)
 
 
 def _trim_batches(database: Database) -> None:

@@ -24,6 +24,7 @@ ROWS_GROWTH = 8  # more calls are looked through each time that too few of them 
 
 # Looked through for a page, all the same whether there are such calls. A million is read in some milliseconds, a second
 # by itself, with the row group that it lies in, in one or two.
+FIRST_OF_ALL = 10  # times as many as a page has, where any call passes the filter
 FIRST_CALLS = 20_000
 MOST_CALLS = 1_000_000  # and what else is in the last extent
 MOST_SECONDS = 50  # or one for each row of a page, if these are more
@@ -31,14 +32,12 @@ EXTENTS = (64, 4096)  # looked at, until they have the calls that are wanted
 STEPS_AT_ONCE = 64
 GAP_S = 16  # is rather read than left out
 
-# What is not folded yet is an extent, too. Of one that lasts until after the moment, a part is counted.
+# Those that begin until a moment, the last to end first; and what is not folded yet, which is one, too.
 _EXTENTS = """
-SELECT least(last_us, $1) AS ended_us,
-       CASE WHEN last_us <= $1 THEN calls
-            ELSE (calls * ((least(last_us, $1) - first_us) / (last_us - first_us)::DOUBLE))::UBIGINT END
-FROM (SELECT first_us, last_us, calls FROM extents
-      UNION ALL SELECT min(first_us), max(last_us), (SELECT coalesce(sum(stored), 0) FROM fresh_batches) FROM activity)
-WHERE first_us <= $1 ORDER BY ended_us DESC LIMIT $2
+(SELECT first_us, last_us, calls FROM extents WHERE first_us <= $1 ORDER BY last_us DESC LIMIT $2)
+UNION ALL
+SELECT min(first_us), max(last_us), sum(requests + releases + coalesce(failed, 0))
+FROM activity WHERE second IS NOT NULL HAVING min(first_us) <= $1
 """
 
 
@@ -49,6 +48,7 @@ class DuckDBReader(SqlReader):
     """Reads while the writer writes: each question sees the store as of one moment."""
 
     _tiers = (1, 60, 3600)
+    _pids = "folded_processes"  # `processes` adds sums up besides
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -113,7 +113,8 @@ class DuckDBReader(SqlReader):
     def _look_through(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
         """Among the newest calls: few at first, MOST_CALLS of them at most."""
         found: list[Row] = []
-        looked, wanted, last_us = 0, FIRST_CALLS, conditions.last_us
+        looked, wanted = 0, min(FIRST_OF_ALL * limit, FIRST_CALLS) if conditions.every else FIRST_CALLS
+        last_us = conditions.last_us
         while True:
             since_us, calls = self._since(last_us, wanted)
             found += self._page(conditions.within([(since_us, last_us)]), limit - len(found))
@@ -126,18 +127,24 @@ class DuckDBReader(SqlReader):
 
     def _since(self, last_us: int, wanted: int) -> tuple[int, int]:
         """Since when until `last_us` there may be `wanted` calls, and how many there may be; 0: all there are. Of the
-        calls after a moment, none lies in an extent that ended before."""
+        calls after a moment, none lies in an extent that ended before; within an extent they are taken to be spread
+        evenly."""
         for most in EXTENTS:
-            calls = 0
             extents = self._rows(_EXTENTS, (last_us, most))
-            for ended_us, count in extents:
+            extents.sort(key=lambda extent: -extent[1])
+            calls, enough_us = 0, 0
+            for first, last, count in extents:
+                ended_us = min(last, last_us)
                 if calls >= wanted and ended_us < last_us:
-                    return ended_us + 1, calls
-                calls += int(count)
+                    return max(ended_us + 1, enough_us), calls
+                inside = int(count) * (ended_us - first) // max(last - first, 1) if last > last_us else int(count)
+                if calls < wanted <= calls + inside:
+                    enough_us = ended_us - (ended_us - first) * (wanted - calls) // inside
+                calls += inside
             if len(extents) < most:
-                return 0, calls
-        ended_us = extents[-1][0]
-        return (ended_us + 1 if ended_us < last_us else 0), calls
+                return enough_us, calls
+        ended_us = min(extents[-1][1], last_us)
+        return max(ended_us + 1 if ended_us < last_us else 0, enough_us), calls
 
     def _look_up(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
         """Among the calls of those seconds in which, by the rollups, such a call was made."""
