@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from memtap.native import Batch
@@ -43,6 +43,14 @@ class Pids:
             self._bits[at] |= 1 << (pid & 7)
 
 
+class NewProcess(NamedTuple):
+    """One that has its id, and is yet to be made."""
+
+    number: int  # the store's id
+    identity: Identity
+    facts: Facts
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """Ids that are committed, whatever the generation: each batch out of a spool is of one of its own."""
@@ -74,6 +82,7 @@ class LocalIds:
     pids: Sequence[int] = ()
     starts: Sequence[int] = ()
     seen: _Seen = field(default_factory=_Seen)
+    new: Sequence[NewProcess] = ()  # of the batch that they were made for, ascending
 
     def cover(self, batch: Batch) -> bool:
         """Whether these are all that `batch` needs."""
@@ -132,4 +141,6 @@ class OpenStream:
     """What a writer knows of a stream it writes."""
 
     host_id: int
+    others: Literal["none", "maybe", "met"] = "maybe"  # who make processes of this host, too
     ids: LocalIds = field(default_factory=LocalIds)
+    reserved: dict[Identity, int] = field(default_factory=dict)  # for processes that are yet to be made

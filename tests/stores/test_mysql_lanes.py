@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from counted import STREAM, batches, some_calls, some_wide_calls
+from counted import FIRST_US, STREAM, Call, batches, some_calls, some_wide_calls
 from cut import proxy
 from mariadb import Server
+from waiting import wait_until
 
 from memtap.errors import StoreAway, StoreError
 from memtap.loader import Loader
@@ -43,7 +45,16 @@ def write_all(writer: Writer, all_batches: list[SealedBatch], number: int, *, kn
 
 
 def contents(server: Server, database: str) -> dict[str, list[tuple[Any, ...]]]:
-    return {table: server.execute(f"SELECT * FROM {database}.{table} ORDER BY 1, 2") for table in TABLES}
+    """Rows by table, each process in them by its host, pid and start: where a commit's answer was lost, so may be ids
+    that were taken, and others are taken instead."""
+    rows = {table: server.execute(f"SELECT * FROM {database}.{table} ORDER BY 1, 2") for table in TABLES}
+    identity = {row[0]: row[1:4] for row in rows["processes"]}
+    rows["processes"] = sorted((row[1:] for row in rows["processes"]), key=lambda row: row[:3])
+    rows["counters"] = [(what, number) for what, number in rows["counters"] if what != "process"]
+    for table, at in (("events", 2), ("rollup_1s", 0), ("rollup_1m", 0), ("rollup_1h", 0)):
+        named = [(*row[:at], identity[row[at]], *row[at + 1 :]) for row in rows[table]]
+        rows[table] = sorted(named, key=lambda row: row[:2])
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +153,35 @@ def test_a_batch_that_is_never_written_leaves_nothing(mariadb: Server, database:
         with closing(store.reader()) as reader:
             assert reader.account().stored == len(reader.calls(CallFilter(), limit=5000)) == 1000
     assert mariadb.execute(f"SELECT COUNT(*) FROM {database}.batches") == [(1,)]
+
+
+def test_two_writers_that_meet_a_process_at_once_make_it_once(mariadb: Server, database: str, url: str) -> None:
+    """The second one has made it when the batch in which the first one met it comes to its turn."""
+    calls = [Call(pid=1 + n // 100, time_us=FIRST_US + n) for n in range(4000)]
+
+    def next_id() -> int:
+        return int(mariadb.execute(f"SELECT next_id FROM {database}.counters WHERE what = 'process'")[0][0])
+
+    with closing(open_store(url, connections=2)) as store:
+        store.migrate()
+        with closing(store.writer()) as writer, closing(store.writer()) as rival:
+            number = writer.open_stream(STREAM).stream_no
+            of_rival = rival.open_stream(replace(STREAM, name="file:other.log")).stream_no
+            for ours, theirs in zip(batches(calls), batches(calls), strict=True):
+                if ours.number:  # of the first, it is not known whether it may go ahead
+                    wanted = next_id() + 10
+                    writer.ahead(number, ours)
+                    wait_until(lambda: next_id() == wanted)  # noqa: B023
+                assert rival.write(of_rival, theirs)
+                assert writer.write(number, ours)
+    made = mariadb.execute(f"SELECT pid, requests, requested FROM {database}.processes ORDER BY pid")
+    assert made == [(pid, 200, 200 * 4096) for pid in range(1, 41)]
+    for table, count in (("events", "COUNT(*)"), ("rollup_1s", "SUM(t.requests)"), ("rollup_1h", "SUM(t.requests)")):
+        found = mariadb.execute(
+            f"SELECT p.pid, {count} FROM {database}.{table} t JOIN {database}.processes p ON p.id = t.process_id"
+            " GROUP BY p.pid ORDER BY p.pid"
+        )
+        assert found == [(pid, 200) for pid in range(1, 41)], table
 
 
 def test_housekeeping_finds_its_gap_while_lanes_are_busy(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from memtap.stores.local_ids import NO_FACTS, Facts, Identity
+
 BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WHERE stream_no = ? AND batch_no = ?"
 ADD_BATCH = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 STREAM = "SELECT stream_no, host_id FROM streams WHERE name = ?"
@@ -40,6 +42,10 @@ def add_to_rollup(table: str, wide: bool) -> tuple[str, str]:
     return f"INSERT INTO {table} ({columns}) VALUES\n", f"\nON DUPLICATE KEY UPDATE {_added(wide)}"
 
 
+def _of_processes(wide: bool) -> str:
+    return ", ".join(("id", "name_id", "first_us", "last_us", *_SUMS, *(_WIDE if wide else ())))
+
+
 def add_to_processes(wide: bool) -> tuple[str, str]:
     """The same for `Batch.process_sums_text`. Each process is there: one that is not would be of host 0, which is none,
     and ADD_TO_STREAM finds that out.
@@ -47,14 +53,30 @@ def add_to_processes(wide: bool) -> tuple[str, str]:
     The latest name is that of the latest call. A call of format 1 after its process was marked as ended says that
     the pid has come back; format 2 gives it to another process.
     """
-    columns = ", ".join(("id", "name_id", "first_us", "last_us", *_SUMS, *(_WIDE if wide else ())))
     back = "" if wide else "ended_us = IF(ended_us < VALUES(last_us), NULL, ended_us), "
     # `last_us` is compared with, too.
     return (
-        f"INSERT INTO processes ({columns}) VALUES\n",
+        f"INSERT INTO processes ({_of_processes(wide)}) VALUES\n",
         f"\nON DUPLICATE KEY UPDATE name_id = IF(VALUES(last_us) >= last_us, VALUES(name_id), name_id), {back}"
         f"{_added(wide)}, first_us = LEAST(first_us, VALUES(first_us)), last_us = GREATEST(last_us, VALUES(last_us))",
     )
+
+
+def make_processes(wide: bool) -> str:
+    """What comes before the rows of `new_process`."""
+    return f"INSERT INTO processes (host_id, pid, start_us, uid, cgroup, parent, {_of_processes(wide)}) VALUES\n"
+
+
+def new_process(
+    host_id: int, number: int, identity: Identity, facts: Facts, sums: bytes | None, *, wide: bool
+) -> bytes:
+    """A row; `sums`: that of `Batch.process_sums_text`. None: of this one there is no call yet."""
+    if sums is None:
+        sums = b"(%d,0,18446744073709551615,0,0,0,0,0%b),\n" % (number, b",0,NULL,NULL,NULL" if wide else b"")
+    if facts is NO_FACTS:
+        return b"(%d,%d,%d,NULL,NULL,NULL,%b" % (host_id, *identity, sums[1:])
+    told = b",".join(b"NULL" if fact is None else b"%d" % fact for fact in facts)
+    return b"(%d,%d,%d,%b,%b" % (host_id, *identity, told, sums[1:])
 
 
 ADD_TO_ACCOUNT = (
@@ -90,7 +112,6 @@ USE_STREAM = """
 INSERT INTO stream_uses VALUES (?, UNIX_TIMESTAMP()) ON DUPLICATE KEY UPDATE used_s = VALUES(used_s)
 """
 
-ADD_PROCESSES = "INSERT INTO processes (id, host_id, pid, start_us, name_id, uid, cgroup, parent) VALUES "
 # The earliest word: an exit is known to the microsecond, an absence from /proc later.
 END_EXITED = """
 UPDATE processes SET ended_us = LEAST(COALESCE(ended_us, 18446744073709551615), CASE id {cases} END) WHERE id IN ({ids})

@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TypeVar
 
 from memtap.errors import StoreAway, StoreError
 from memtap.stores import schema
 from memtap.stores.address import MySQLAddress
 from memtap.stores.conditions import marks
-from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
+from memtap.stores.contract import Cursor, Host, SealedBatch, Stream, is_known_boot
 from memtap.stores.gate import Gate
 from memtap.stores.lanes import Ahead, Lanes
-from memtap.stores.local_ids import Facts, Identity, LocalIds, OpenStream
+from memtap.stores.local_ids import Facts, Identity, LocalIds, NewProcess, OpenStream
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DEADLOCK, DUPLICATE_KEY, code_of
 from memtap.stores.mysql.session import Load, LoadMethod, Session
@@ -53,6 +54,7 @@ class MySQLWriter:
         self._session: Session | None = None
         self._streams: dict[int, OpenStream] = {}
         self._uses: dict[int, Use] = {}
+        self._knowing = Lock()  # of what is known of a stream: a lane learns it, and whoever writes forgets it
         self._next: tuple[int, int] | None = None  # stream and number of the batch that may go ahead first
         self._lanes = (
             Lanes(connections, gate, connect=self._connect, identify=self._identify, load=_load_ahead)
@@ -82,6 +84,7 @@ class MySQLWriter:
             if found:  # from then on, retention has dropped it, or does not
                 session.run(sql.USE_STREAM, [found[0][0]])
                 found = session.rows(sql.STREAM, [name])
+            new = not found
             if found:
                 stream_no, host_id = found[0]
                 cursor = _cursor(session, stream_no)
@@ -96,7 +99,9 @@ class MySQLWriter:
                 session.run(sql.USE_STREAM, [cursor.stream_no])
             known = session.load_method == "insert" or session.rows("SELECT @@local_infile")[0][0]
         self._next = (cursor.stream_no, cursor.next_batch) if known else None
-        self._streams[cursor.stream_no] = OpenStream(host_id)
+        # Processes of a boot that nobody knows are this stream's own.
+        alone = new and not is_known_boot(stream.host.boot_id)
+        self._streams[cursor.stream_no] = OpenStream(host_id, "none" if alone else "maybe")
         return cursor
 
     def last_stream(self, prefix: str) -> tuple[str, Cursor] | None:
@@ -119,8 +124,7 @@ class MySQLWriter:
             try:
                 stored = self._write(stream, stream_no, batch)
             except _IdsGone:
-                stream.ids = LocalIds()
-                self._uses.pop(stream_no, None)
+                self._forget_ids(stream, stream_no)
                 try:
                     stored = self._write(stream, stream_no, batch)
                 except _IdsGone:
@@ -137,40 +141,53 @@ class MySQLWriter:
             ids = _ids_of(session, stream, batch)
             use = self._use(session, stream_no, ids, batch)
             _load_calls(session, ids, stream_no, batch)
-            _add_sums(session, ids, stream_no, batch)
+            _add_sums(session, stream, ids, stream_no, batch)
         stream.ids = ids  # only now: ids made in a transaction that failed do not exist
+        _made(stream, ids)
         self._uses[stream_no] = use
         return True
 
     def _write_ahead(self, stream: OpenStream, stream_no: int, batch: SealedBatch) -> bool:
         """False where the batch was not loaded ahead, or was and names a process that is gone."""
-        if not self._lanes or not (ahead := self._lanes.take(stream_no, batch)):
+        if not self._lanes or not self._lanes.open:
             return False
-        assert ahead.session  # noqa: S101
+        stored = False
         try:
-            _add_sums(ahead.session, ahead.ids, stream_no, batch)
-            ahead.session.commit()
+            if ahead := self._lanes.take(stream_no, batch):
+                assert ahead.session  # noqa: S101
+                _add_sums(ahead.session, stream, ahead.ids, stream_no, batch)
+                ahead.session.commit()
+                stored = True
+                _made(stream, ahead.ids)
+                self._lanes.give_back(ahead)
         except _IdsGone:
-            self._lanes.drop()
-            stream.ids = LocalIds()
-            self._uses.pop(stream_no, None)
-            return False
-        except BaseException:
-            self._lanes.drop()
-            raise
-        self._lanes.give_back(ahead)
-        return True
+            pass
+        finally:
+            if not stored:  # nor are the processes that these batches were to make
+                self._lanes.drop()
+                self._forget_ids(stream, stream_no)
+        return stored
 
     def _identify(self, session: Session, ahead: Ahead[Session]) -> LocalIds:
-        """A process that has an id and no call yet is not seen by anybody."""
+        """New processes have their ids from here on, and are made with their first sums, in the batch's turn."""
         stream = self._streams[ahead.stream_no]
         ids = _ids_of(session, stream, ahead.batch)
         use = self._use(session, ahead.stream_no, ids, ahead.batch)
         session.commit()
-        if not ahead.over:
-            stream.ids = ids
-            self._uses[ahead.stream_no] = use
+        stream.reserved.update((each.identity, each.number) for each in ids.new)
+        with self._knowing:
+            if not ahead.over:
+                stream.ids = ids
+                self._uses[ahead.stream_no] = use
         return ids
+
+    def _forget_ids(self, stream: OpenStream, stream_no: int) -> None:
+        """They are looked up again."""
+        with self._knowing:
+            stream.ids = LocalIds()
+            if stream.others == "none":
+                stream.others = "maybe"
+            self._uses.pop(stream_no, None)
 
     def _use(self, session: Session, stream_no: int, ids: LocalIds, batch: SealedBatch) -> Use:
         """Says which names may be in this batch, so that they are kept as long as its calls: those that are new, and
@@ -249,7 +266,8 @@ class MySQLWriter:
 
 
 class _IdsGone(Exception):
-    """A process that this writer knew has been dropped since: its rows went nowhere, and the transaction with them."""
+    """A process that this writer knew has been dropped since, or one that is new to it has just been made by another:
+    its rows went nowhere, and the transaction with them."""
 
 
 def _check_ids(stream_no: int, batch: SealedBatch) -> int:
@@ -259,11 +277,13 @@ def _check_ids(stream_no: int, batch: SealedBatch) -> int:
 
 
 def _ids_of(session: Session, stream: OpenStream, batch: SealedBatch) -> LocalIds:
-    return stream.ids.covering(
+    new: list[NewProcess] = []
+    ids = stream.ids.covering(
         batch.events,
         lambda comms: _name_ids(session, comms),
-        lambda new: _process_ids(session, stream.host_id, new),
+        lambda processes: _process_ids(session, stream, processes, new),
     )
+    return replace(ids, new=new)
 
 
 def _load_ahead(session: Session, ahead: Ahead[Session]) -> bool:
@@ -280,13 +300,14 @@ def _load_calls(session: Session, ids: LocalIds, stream_no: int, batch: SealedBa
         session.load("events", ", ".join(f"`{name}`" for name in events.events_columns(ids.names)), text, len(events))
 
 
-def _add_sums(session: Session, ids: LocalIds, stream_no: int, batch: SealedBatch) -> None:
+def _add_sums(session: Session, stream: OpenStream, ids: LocalIds, stream_no: int, batch: SealedBatch) -> None:
     """All of a batch but its row and its calls."""
     events = batch.events
     if len(events):
         for step, table in TIERS.items():
             session.run_values(*sql.add_to_rollup(table, events.wide), events.sums_text(ids.processes, step))
-        session.run_values(*sql.add_to_processes(events.wide), events.process_sums_text(ids.processes, ids.names))
+    if len(events) or ids.new:
+        _add_to_processes(session, stream, ids, batch)
     _end_exited(session, [(ids.processes[local], time_us) for local, time_us in events.ended])
     _add_losses(session, stream_no, batch)
     _add_to_account(session, stream_no, batch)
@@ -317,6 +338,37 @@ def _claim(session: Session, stream_no: int, batch: SealedBatch) -> bool:
         check_repeat(stream_no, batch, session.rows(sql.BATCH, [stream_no, batch.number])[0])
         return False
     return True
+
+
+def _add_to_processes(session: Session, stream: OpenStream, ids: LocalIds, batch: SealedBatch) -> None:
+    """Those that are new are made with their sums. Raises _IdsGone where another writer has made one of them."""
+    wide = batch.events.wide
+    rows = batch.events.process_sums_text(ids.processes, ids.names).splitlines(keepends=True)
+    sums: dict[int, bytes] = {}
+    numbers = {each.number for each in ids.new}
+    while numbers and rows and (number := int(rows[-1][1 : rows[-1].index(b",")])) >= ids.new[0].number:
+        sums[number] = rows.pop()  # they are in the order of ids, of which the new ones are the greatest
+    rows += (sums[number] for number in sums.keys() - numbers)  # but for what another writer has made meanwhile
+    session.run_values(*sql.add_to_processes(wide), b"".join(rows))
+    try:
+        _make_processes(session, stream, ids.new, sums, wide=wide)
+    except StoreError as error:
+        if not isinstance(error.__cause__, Exception) or code_of(error.__cause__) != DUPLICATE_KEY:
+            raise
+        stream.others = "met"
+        raise _IdsGone from None
+
+
+def _made(stream: OpenStream, ids: LocalIds) -> None:
+    for each in ids.new:
+        stream.reserved.pop(each.identity, None)
+
+
+def _make_processes(
+    session: Session, stream: OpenStream, new: Sequence[NewProcess], sums: Mapping[int, bytes], *, wide: bool
+) -> None:
+    rows = (sql.new_process(stream.host_id, *each, sums.get(each.number), wide=wide) for each in new)
+    session.run_values(sql.make_processes(wide), "", b"".join(rows))
 
 
 def _add_to_account(session: Session, stream_no: int, batch: SealedBatch) -> None:
@@ -381,25 +433,36 @@ def _name_ids(session: Session, comms: Sequence[bytes]) -> list[int]:
     return [found[comm] for comm in comms]
 
 
-def _process_ids(session: Session, host_id: int, processes: Mapping[Identity, Facts]) -> dict[Identity, int]:
-    """Numbers only, so the statements are written here: a storm of processes makes thousands in a batch."""
+def _process_ids(
+    session: Session, stream: OpenStream, processes: Mapping[Identity, Facts], new: list[NewProcess]
+) -> dict[Identity, int]:
+    """Those that are `new` have an id, and are made with their sums; at once where others make some, too. Numbers only,
+    so the statements are written here: a storm of processes has thousands in a batch."""
     found: dict[Identity, int] = {}
 
     def look_up(wanted: Sequence[Identity]) -> None:
+        if stream.others == "none":
+            return
         for some in _slices([pid for pid, _ in wanted]):
             pids = ",".join(map(str, some))
             rows = session.rows(
-                f"SELECT pid, start_us, id FROM processes WHERE host_id = {int(host_id)} AND pid IN ({pids})"  # noqa: S608
+                f"SELECT pid, start_us, id FROM processes WHERE host_id = {int(stream.host_id)} AND pid IN ({pids})"  # noqa: S608
             )
             found.update(((pid, start), number) for pid, start, number in rows)
+        for identity in stream.reserved.keys() & processes:
+            if identity in found:
+                stream.reserved.pop(identity)
+            else:
+                found[identity] = stream.reserved[identity]
+                new.append(NewProcess(found[identity], identity, processes[identity]))
+        new.sort()
 
-    def make(new: Sequence[Identity], first: int) -> None:
-        def row(number: int, key: Identity) -> str:
-            facts = ("NULL" if fact is None else str(fact) for fact in processes[key])
-            return f"({number},{host_id},{key[0]},{key[1]},0,{','.join(facts)}),\n"
-
-        rows = (row(number, key) for number, key in enumerate(new, first))
-        session.run_values(sql.ADD_PROCESSES, "", "".join(rows).encode())
+    def make(wanted: Sequence[Identity], first: int) -> None:
+        reserved = [NewProcess(number, identity, processes[identity]) for number, identity in enumerate(wanted, first)]
+        if stream.others == "met":
+            _make_processes(session, stream, reserved, {}, wide=False)
+        else:
+            new.extend(reserved)
 
     _find_or_make(session, "process", list(processes), found, look_up, make)
     return found
