@@ -65,12 +65,25 @@ def calls(query: Query) -> str:
 
 
 def contents(url: str) -> dict[str, list[Row]]:
-    """All that a store says of what was watched, row for row, in whatever tables it keeps it."""
+    """All that a store says of what was watched, row for row, in whatever tables it keeps it. A process is what is
+    said of it: its id is another one where those that a killed memtap had taken were never used."""
     with asking(url) as query:
         found = {name for (name,) in query("SHOW TABLES")}
         asked = {name: statement for name, statement in LOGICAL.items() if name in found}
         asked["calls"] = f"SELECT * FROM {calls(query)}"
-        return {name: sorted(query(statement), key=repr) for name, statement in asked.items()}
+        rows = {name: query(statement) for name, statement in asked.items()}
+        identities = dict(_named(query, "processes", "id", rows["processes"]))
+        for name in rows.keys() & {"rollup_1s", "rollup_1m", "rollup_1h", "calls"}:
+            table = calls(query) if name == "calls" else name
+            rows[name] = [(identities[at], *row) for at, row in _named(query, table, "process_id", rows[name])]
+        rows["processes"] = list(identities.values())
+        return {name: sorted(found, key=repr) for name, found in rows.items()}
+
+
+def _named(query: Query, table: str, column: str, rows: list[Row]) -> Iterator[tuple[int, Row]]:
+    """The process that each row is of, and the row without it."""
+    at = [name for name, *_ in query(f"DESCRIBE {table}")].index(column)
+    return ((row[at], (*row[:at], *row[at + 1 :])) for row in rows)
 
 
 def differences(one: dict[str, list[Row]], other: dict[str, list[Row]]) -> list[str]:
