@@ -8,6 +8,7 @@ seconds, and grouped by minute into `fresh_1m`; what is many there goes to the t
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -27,6 +28,10 @@ MOST_FRESH_1H = 60_000
 
 PENDING = "SELECT (SELECT count(*) FROM activity), coalesce(sum(stored), 0) FROM fresh_batches"
 
+# Sums are folded some processes at a time: more at once need more memory, and are written aside to the disk.
+_AT_ONCE = "SELECT quantile_disc(process_id, $parts::DOUBLE[]) FROM activity WHERE second IS NOT NULL"
+_SOME = views.ACTIVITY.removesuffix(")") + " AND process_id >= $first AND process_id <= $last)"
+
 # The latest name is that of the latest call. A call of format 1 after its process was marked as ended says that the
 # pid has come back; format 2 gives it to another process.
 _ADD_TO_PROCESSES = f"""
@@ -43,7 +48,7 @@ SET requested = p.requested + b.requested,
     vm = {newest("p", "vm")},
     resident = {newest("p", "resident")},
     held_us = greatest(p.held_us, b.held_us)
-FROM {views.OF_PROCESSES} b WHERE p.id = b.process_id
+FROM {views.of_processes(_SOME)} b WHERE p.id = b.process_id
 """  # noqa: S608
 # The earliest word: an exit is known to the microsecond, an absence from /proc later.
 _END_PROCESSES = f"""
@@ -51,11 +56,11 @@ UPDATE folded_processes p SET ended_us = least(p.ended_us, e.ended_us) FROM {vie
 """  # noqa: S608
 _ADD_SECONDS = f"""
 INSERT INTO folded_1s BY NAME
-SELECT process_id, second, {views.sums(views.ACTIVITY)} GROUP BY process_id, second ORDER BY process_id, second
+SELECT process_id, second, {views.sums(_SOME)} GROUP BY process_id, second ORDER BY process_id, second
 """
 _ADD_MINUTES = f"""
 INSERT INTO fresh_1m BY NAME
-SELECT process_id, begun AS second, {views.sums(f"(SELECT *, second // 60 * 60 AS begun FROM {views.ACTIVITY})")}
+SELECT process_id, begun AS second, {views.sums(f"(SELECT *, second // 60 * 60 AS begun FROM {_SOME})")}
 GROUP BY process_id, begun ORDER BY process_id, begun
 """  # noqa: S608
 # Each a run of ordinals without a gap. Of which times a batch is that another memtap stored, its stream's sums tell.
@@ -108,7 +113,7 @@ def fold(database: Database, arrived_us: int) -> None:
             with database.changing() as connection:
                 rows, calls = map(int, connection.execute(PENDING).fetchall()[0])
                 if rows or calls:
-                    _fold(connection, spans, arrived_us)
+                    _fold(connection, rows, spans, arrived_us)
         except BaseException:
             written.pending_known = False
             raise
@@ -125,9 +130,22 @@ def limits(database: Database) -> tuple[int, int]:
     return times * MOST_ACTIVITY, times * MOST_CALLS
 
 
-def _fold(connection: duckdb.DuckDBPyConnection, spans: Spans, arrived_us: int) -> None:
-    for statement in (_ADD_TO_PROCESSES, _END_PROCESSES, _ADD_SECONDS, _ADD_MINUTES):
-        connection.execute(statement)
+def _some_processes(connection: duckdb.DuckDBPyConnection, rows: int) -> Iterator[tuple[int, int]]:
+    """The first and last id of so many that they have MOST_ACTIVITY rows of `activity`."""
+    count = rows // MOST_ACTIVITY + 1
+    values = {"parts": [part / count for part in range(1, count + 1)]}
+    ends = connection.execute(_AT_ONCE, values).fetchall()[0][0] or []
+    first = 0
+    for last in sorted(set(ends)):
+        yield first, last
+        first = last + 1
+
+
+def _fold(connection: duckdb.DuckDBPyConnection, rows: int, spans: Spans, arrived_us: int) -> None:
+    for first, last in _some_processes(connection, rows):
+        for statement in (_ADD_TO_PROCESSES, _ADD_SECONDS, _ADD_MINUTES):
+            connection.execute(statement, {"first": first, "last": last})
+    connection.execute(_END_PROCESSES)
     known = {
         "streams": [stream_no for stream_no, _ in spans],
         "ordinals": [first_ordinal for _, first_ordinal in spans],

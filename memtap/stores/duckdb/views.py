@@ -35,11 +35,16 @@ def sums(source: str) -> str:
 
 ACTIVITY = "(SELECT *, rowid AS position FROM activity WHERE second IS NOT NULL)"
 
-# By process. Of format 1, when a process was last heard of says that it lives.
-OF_PROCESSES = f"""
+
+def of_processes(source: str) -> str:
+    """By process. Of format 1, when a process was last heard of says that it lives."""
+    return f"""
 (SELECT process_id, arg_max(name_id, {_order("last_us")}) AS name_id, min(first_us) AS first_us,
-        max(last_us) AS last_us, max(last_us) FILTER (vm IS NULL) AS heard_us, {sums(ACTIVITY)} GROUP BY process_id)
-"""
+        max(last_us) AS last_us, max(last_us) FILTER (vm IS NULL) AS heard_us, {sums(source)} GROUP BY process_id)
+"""  # noqa: S608
+
+
+OF_PROCESSES = of_processes(ACTIVITY)
 ENDS = "(SELECT process_id, min(ended_us) AS ended_us FROM activity WHERE ended_us IS NOT NULL GROUP BY process_id)"
 
 
