@@ -22,6 +22,7 @@ from waiting import wait_until
 UNITS = ROOT / "scripts/systemd"
 MEMTAP = Path(sys.executable).with_name("memtap")
 TOKEN = "a-token-of-the-tests"
+FILTER = Path(__file__).with_name("syscall_filter.py")
 MOST_EXPOSED = 20  # tenths
 # What MemoryDenyWriteExecute=yes asks for, then the command: PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN of linux/prctl.h.
 DENY_WRITE_EXECUTE = """
@@ -69,13 +70,15 @@ class TestEachUnit:
 
 @contextmanager
 def with_the_rights_of(name: str, command: str, *, uid: int = 0, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A unit's command with no more than its capabilities, and nothing that can be written and executed."""
+    """A unit's command with no more than its capabilities and system calls, and nothing that can be written and
+    executed."""
     kept = unit(name)["CapabilityBoundingSet"].lower().replace("cap_", "").split()
     bounds = ",".join(["-all", *(f"+{capability}" for capability in kept)])
     rights = ["setpriv", f"--bounding-set={bounds}", "--inh-caps=-all", "--no-new-privs"]
     if uid:
         rights += [f"--reuid={uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
-    words = [*rights, sys.executable, "-c", DENY_WRITE_EXECUTE, "sh", "-c", f"exec {command}"]
+    words = [*rights, sys.executable, "-c", DENY_WRITE_EXECUTE, sys.executable, str(FILTER), str(UNITS / name)]
+    words += ["sh", "-c", f"exec {command}"]
     environment = {**os.environ, "PATH": f"{MEMTAP.parent}:{os.environ['PATH']}", "XDG_DATA_HOME": str(log.parent)}
     environment["MEMTAP_TOKEN"] = TOKEN
     for variable in ("MEMTAP_STORE", "MEMTAP_USER"):
