@@ -36,6 +36,7 @@ def opened(tmp_path: Path, open_url: Callable[[str], Store]) -> Callable[[str], 
 def folded_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folding, "MOST_ACTIVITY", 700)
     monkeypatch.setattr(folding, "UNREAD", 1)
+    monkeypatch.setattr(folding, "ROWS_AT_ONCE", 100)
 
 
 def contents(store: Store) -> dict[str, list[Any]]:

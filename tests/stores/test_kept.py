@@ -45,7 +45,7 @@ retentions = st.tuples(st.just("keep"), st.sampled_from([0, 1, 3600, 86_400 * 30
 @pytest.fixture(autouse=True)
 def _fold_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """What DuckDB folds is folded every few rows."""
-    for name, rows in (("MOST_ACTIVITY", 9), ("MOST_FRESH_1M", 5), ("MOST_FRESH_1H", 7)):
+    for name, rows in (("MOST_ACTIVITY", 9), ("ROWS_AT_ONCE", 7), ("MOST_FRESH_1M", 5), ("MOST_FRESH_1H", 7)):
         monkeypatch.setattr(folding, name, rows)
 
 

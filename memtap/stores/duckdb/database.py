@@ -74,6 +74,7 @@ class Written:
         self.pending = 0  # rows of `activity`, and
         self.pending_calls = 0  # the calls of `fresh_batches`, in so far as
         self.pending_known = False
+        self.folded = False  # since what was folded was settled
         self.spans: Spans = {}  # of those batches, if this process has written them
         self.read = False  # somebody in this process does
         self.housekeeping = threading.Lock()

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from memtap.stores.duckdb.database import Database, Spans
 
 # Rows of each at which they are folded. A read adds up what is not folded yet, in a few milliseconds.
-MOST_ACTIVITY = 20_000
+MOST_ACTIVITY = 10_000
 MOST_CALLS = 1_000_000  # of an extent
-UNREAD = 6  # times as much may wait while nobody reads: each fold costs something by itself
+UNREAD = 10  # times as much may wait while nobody reads: each fold costs something by itself
+ROWS_AT_ONCE = 25_000  # of `activity`: more need more memory, and are written aside to the disk
 MOST_FRESH_1M = 30_000
 MOST_FRESH_1H = 60_000
 
 PENDING = "SELECT (SELECT count(*) FROM activity), coalesce(sum(stored), 0) FROM fresh_batches"
 
-# Sums are folded some processes at a time: more at once need more memory, and are written aside to the disk.
+# Sums are folded some processes at a time.
 _AT_ONCE = "SELECT quantile_disc(process_id, $parts::DOUBLE[]) FROM activity WHERE second IS NOT NULL"
 _SOME = views.ACTIVITY.removesuffix(")") + " AND process_id >= $first AND process_id <= $last)"
 
@@ -126,13 +127,14 @@ def fold(database: Database, arrived_us: int) -> None:
 
 def limits(database: Database) -> tuple[int, int]:
     """Of the rows of `activity`, and of the calls, that wait to be folded."""
-    times = 1 if database.written.read else UNREAD
-    return times * MOST_ACTIVITY, times * MOST_CALLS
+    if database.written.read:
+        return MOST_ACTIVITY, MOST_CALLS
+    return UNREAD * MOST_ACTIVITY, UNREAD * MOST_CALLS
 
 
 def _some_processes(connection: duckdb.DuckDBPyConnection, rows: int) -> Iterator[tuple[int, int]]:
-    """The first and last id of so many that they have MOST_ACTIVITY rows of `activity`."""
-    count = rows // MOST_ACTIVITY + 1
+    """The first and last id of so many that they have ROWS_AT_ONCE rows of `activity`."""
+    count = rows // ROWS_AT_ONCE + 1
     values = {"parts": [part / count for part in range(1, count + 1)]}
     ends = connection.execute(_AT_ONCE, values).fetchall()[0][0] or []
     first = 0

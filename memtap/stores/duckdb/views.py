@@ -41,7 +41,7 @@ def of_processes(source: str) -> str:
     return f"""
 (SELECT process_id, arg_max(name_id, {_order("last_us")}) AS name_id, min(first_us) AS first_us,
         max(last_us) AS last_us, max(last_us) FILTER (vm IS NULL) AS heard_us, {sums(source)} GROUP BY process_id)
-"""  # noqa: S608
+"""
 
 
 OF_PROCESSES = of_processes(ACTIVITY)

@@ -204,7 +204,11 @@ class DuckDBWriter:
         return trimmed is not None and batch.number < trimmed[0]
 
     def _fold_if_many(self) -> None:
+        """Or settle: one of them between two batches, as the next one waits for it."""
         written = self._written
+        if written.folded:
+            self._settle()
+            return
         if not written.pending_known:
             folding.count(self._database)
         most_rows, most_calls = folding.limits(self._database)
@@ -215,14 +219,20 @@ class DuckDBWriter:
             return  # the housekeeping is at it
         try:
             folding.fold(self._database, folding.now_us())
-            if written.housekeeping.acquire(blocking=False):
-                try:
-                    with self._database.transaction() as connection:
-                        folding.settle(connection)
-                finally:
-                    written.housekeeping.release()
+            written.folded = True
         finally:
             written.folding.release()
+
+    def _settle(self) -> None:
+        written = self._written
+        if not written.housekeeping.acquire(blocking=False):
+            return  # that settles, too
+        try:
+            with self._database.transaction() as connection:
+                folding.settle(connection)
+            written.folded = False
+        finally:
+            written.housekeeping.release()
 
     def _ids(self, connection: Connection, stream: OpenStream, batch: SealedBatch) -> LocalIds:
         return stream.ids.covering(
