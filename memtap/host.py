@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-from pathlib import Path
 
 from memtap.stores.contract import Host
 
@@ -15,8 +13,8 @@ _FIRST_PID_NAMESPACE = 0xEFFFFFFC
 
 def this_host() -> Host:
     return Host(
-        name=socket.gethostname(),
-        boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        name=os.uname().nodename,
+        boot_id=_text("/proc/sys/kernel/random/boot_id").strip(),
         memory_bytes=memory_bytes(),
         page_size=os.sysconf("SC_PAGESIZE"),
     )
@@ -24,7 +22,7 @@ def this_host() -> Host:
 
 def memory_bytes() -> int:
     """MemTotal: the machine's memory as the kernel counts it."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
+    for line in _text("/proc/meminfo").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024
     raise RuntimeError("/proc/meminfo: no line MemTotal: is /proc mounted?")
@@ -33,10 +31,15 @@ def memory_bytes() -> int:
 def sees_all_pids() -> bool:
     """Whether /proc here shows every process by the pid that a tap prints."""
     try:
-        return Path("/proc/self/ns/pid").stat().st_ino == _FIRST_PID_NAMESPACE
+        return os.stat("/proc/self/ns/pid").st_ino == _FIRST_PID_NAMESPACE  # noqa: PTH116 - see _text
     except OSError:
         return False
 
 
 def live_pids() -> set[int]:
     return {int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()}
+
+
+def _text(path: str) -> str:
+    with open(path) as file:  # noqa: PTH123 - pathlib takes its time to load
+        return file.read()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from dataclasses import replace
 from threading import Thread
 
 from memtap import header
@@ -16,13 +15,14 @@ from memtap.native import FormatError, Parser, Reader, Ring
 from memtap.pump import LIVE_FLUSH_S, LIVE_ROWS, Pump
 from memtap.reaper import Reaper
 from memtap.reconciler import Reconciler
-from memtap.spool import Spool
+from memtap.spool.spool import Spool
 from memtap.status import PipelineStatus, SpoolStatus, Status
 from memtap.stores.contract import Host, Loss, Stream, Writer
 from memtap.stores.contract import Reader as StoreReader
 from memtap.taps.child import Launch, OwnChild
 from memtap.taps.supervisor import Supervisor
 from memtap.taps.tap import Tap
+from memtap.values import replace
 
 RING_BYTES = 16 << 20  # 0.2 s of the fastest tap there is
 WAITING_ROWS = 1_000_000  # calls that may wait in memory for a store that is away: 60 MB

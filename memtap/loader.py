@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from threading import Condition, Thread
+from typing import TYPE_CHECKING
 
 from memtap.errors import StoreAway, StoreError
 from memtap.native import Batch, Parser
-from memtap.spool import Damage, Delivery, End, Ended, Entry, Spool
-from memtap.spool.record import span_us
+from memtap.spool.delivery import Delivery
+from memtap.spool.record import End, Ended, Entry, span_us
 from memtap.stores.contract import Cursor, Host, Loss, SealedBatch, Stream, Writer
+from memtap.values import dataclass, replace
+
+if TYPE_CHECKING:
+    from memtap.spool.segment import Damage
+    from memtap.spool.spool import Spool
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 1.5  # a store that is back is noticed within two seconds

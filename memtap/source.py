@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import errno
-import gzip
-import hashlib
 import os
 import stat
 import zlib
 from contextlib import closing
-from pathlib import Path
 from threading import Thread
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
+from memtap.digest import blake2b
 from memtap.errors import MemtapError
 from memtap.header import Header, find
 from memtap.names import display
 from memtap.native import Batch, File, FormatError, Parser, Reader, Ring
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 CHECK_BYTES = 4096  # hashed before a file's resumption point, to know the file again
 CHUNK_BYTES = 1 << 20
@@ -44,6 +45,8 @@ def read(path: str | os.PathLike[str]) -> Batch:
 
 def unreadable(label: str, error: Exception) -> MemtapError:
     """The error that says what is wrong with a source and what to do."""
+    from gzip import BadGzipFile  # that takes its time to load
+
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     advice = "check the path and the disk under it"
     if isinstance(error, IsADirectoryError):
@@ -54,7 +57,7 @@ def unreadable(label: str, error: Exception) -> MemtapError:
         advice = "run memtap as a user who may read it"
     elif isinstance(error, EOFError):
         reason, advice = "the compressed file is cut off", "what came before is kept: get all of it and run this again"
-    elif isinstance(error, gzip.BadGzipFile | zlib.error):
+    elif isinstance(error, BadGzipFile | zlib.error):
         reason, advice = f"the compressed file is damaged: {reason}", "get it again, and check it with gzip --test"
     elif isinstance(error, FormatError):
         advice = "record it again with memtap tap"
@@ -78,7 +81,7 @@ def open_source(name: str) -> FileSource | PipeSource:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
         raise unreadable(shown_path(name), error) from error
-    return FileSource(fd, Path(name)) if stat.S_ISREG(mode) else PipeSource(fd, shown_path(name))
+    return FileSource(fd, name) if stat.S_ISREG(mode) else PipeSource(fd, shown_path(name))
 
 
 class FileSource:
@@ -90,12 +93,12 @@ class FileSource:
     tap = "file"
     regular = True
 
-    def __init__(self, fd: int, path: Path) -> None:
+    def __init__(self, fd: int, path: str) -> None:
         self._fd = fd
         self._again = f"/proc/self/fd/{fd}"  # opens the same file, whatever its path names by now
         self.label = shown_path(path)
         self.compressed = os.pread(fd, 2, 0) == _GZIP
-        self.stream_prefix = f"file:{path.resolve()}#"
+        self.stream_prefix = f"file:{os.path.realpath(path)}#"
         self.size = None if self.compressed else os.fstat(fd).st_size
 
     def close(self) -> None:
@@ -103,7 +106,11 @@ class FileSource:
 
     def open(self) -> BinaryIO:
         """The (decompressed) bytes from the beginning."""
-        return gzip.open(self._again, "rb") if self.compressed else open(self._again, "rb")  # type: ignore[return-value]  # noqa: PTH123
+        if not self.compressed:
+            return open(self._again, "rb")  # noqa: PTH123
+        import gzip
+
+        return gzip.open(self._again, "rb")  # type: ignore[return-value]
 
     def check(self, offset: int) -> bytes:
         """What tells this file from another at the same path, for a reader that stopped at `offset`.
@@ -111,7 +118,7 @@ class FileSource:
         A plain file: a hash of the bytes just before. A gzip file: of its own beginning, size and all, as it
         cannot grow. Empty where the file is shorter than `offset`: then nothing is known of it.
         """
-        digest = hashlib.blake2b(digest_size=16)
+        digest = blake2b(digest_size=16)
         try:
             if self.compressed:
                 digest.update(f"{os.fstat(self._fd).st_size}:".encode())

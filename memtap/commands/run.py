@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import cast
@@ -19,8 +18,8 @@ from memtap.housekeeping import Housekeeper
 from memtap.late import LateReader, LateWriter
 from memtap.live import Live
 from memtap.separation import Separation
-from memtap.spool import Spool
 from memtap.spool.place import default_folder
+from memtap.spool.spool import Spool
 from memtap.status import SpoolStatus, Status, TapStatus
 from memtap.stopping import stop_on_signals
 from memtap.stores import default_url, open_store, reader_url, store_url
@@ -28,6 +27,7 @@ from memtap.stores.address import MySQLAddress, parse
 from memtap.stores.contract import Reader, Store, Writer
 from memtap.taps.choice import MOST_LEFT_OUT, SPECS, choose
 from memtap.taps.tap import Tap
+from memtap.values import replace
 
 LOOK_S = 0.5  # how often the terminal is told of what changed
 WORTH_TELLING = 5  # batches in the spool: a store that is slow for a moment is no news

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from memtap.host import this_host
 from memtap.spool.record import End, Ended, Entry, Head, Item, no_events, span_us, tag_of
-from memtap.spool.segment import Damage
 from memtap.stores.contract import Cursor, Loss, SealedBatch, Stream, Writer
+from memtap.values import dataclass, field, replace
+
+if TYPE_CHECKING:
+    from memtap.spool.segment import Damage
 
 
 @dataclass(slots=True)
@@ -67,7 +70,7 @@ class Delivery:
 
     def spooled(self, found: Entry | Damage) -> None:
         """What a spool's `peek` gave."""
-        if isinstance(found, Damage):
+        if not isinstance(found, Entry):
             self._damaged(found)
             return
         if found.stream.name != self._at.stream.name:

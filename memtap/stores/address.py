@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING
 
-from memtap import privileges
 from memtap.errors import UsageError
+from memtap.values import dataclass, field
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMS = "duckdb:///PATH, mysql://USER@HOST:PORT/DATABASE or null://"
 DATABASE = "proyecto1"
@@ -60,6 +61,8 @@ Address = DuckDBAddress | MySQLAddress | NullAddress
 def default_url() -> str:
     """`duckdb:///` and the path of the user's own store: through sudo that of who called it, and of a memtap that
     the machine starts as root the machine's."""
+    from memtap import privileges
+
     folder = privileges.own_folder("XDG_DATA_HOME", ".local/share")
     return f"duckdb://{_quoted(folder / 'memtap.duckdb')}"
 
@@ -96,6 +99,8 @@ def reader_url(argument: str | None) -> str | None:
 def parse(url: str) -> Address:
     """Take a URL apart; `@PATH` stands for the URL in the first line of that file. Raises UsageError."""
     if url.startswith("@"):
+        from pathlib import Path
+
         url = _from_file(Path(url[1:]))
     scheme = url.partition(":")[0]
     if scheme == "duckdb":
@@ -137,6 +142,9 @@ def _from_file(path: Path) -> str:
 
 
 def _duckdb(url: str) -> DuckDBAddress:
+    from pathlib import Path
+    from urllib.parse import unquote
+
     rest = url.removeprefix("duckdb://")
     if rest == url or not rest.startswith("/") or rest == "/" or "?" in rest or "#" in rest:
         raise UsageError(
@@ -150,6 +158,8 @@ def _duckdb(url: str) -> DuckDBAddress:
 
 
 def _mysql(url: str) -> MySQLAddress:
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
     shown = without_password(url)
     try:
         parts = urlsplit(url)
@@ -195,6 +205,8 @@ def without_value(error: ValueError) -> str:
 
 def _password(in_url: str | None) -> str | None:
     if in_url is not None:
+        from urllib.parse import unquote
+
         return unquote(in_url)
     # The client library itself falls back to MYSQL_PWD, after the option file.
     return os.environ.get("MEMTAP_MYSQL_PASSWORD")

@@ -11,8 +11,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memtap.spool import Delivery, End, Spool
-from memtap.spool.record import SIZE, encode
+from memtap.spool.delivery import Delivery
+from memtap.spool.record import SIZE, End, encode
+from memtap.spool.spool import Spool
 from memtap.stores.contract import SealedBatch
 
 from .keeping import EARLIER, OWN, KeepingWriter, sealed

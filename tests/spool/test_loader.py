@@ -17,7 +17,7 @@ import pytest
 from memtap.errors import MemtapError, StoreAway
 from memtap.loader import Draft, Loader
 from memtap.native import Batch, Parser
-from memtap.spool import Spool
+from memtap.spool.spool import Spool
 from memtap.stores.contract import Loss
 
 from .keeping import FIRST_US, HEADER, OWN, KeepingWriter, numbered

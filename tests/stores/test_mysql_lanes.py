@@ -17,7 +17,7 @@ from waiting import wait_until
 
 from memtap.errors import StoreAway, StoreError
 from memtap.loader import Loader
-from memtap.spool import Spool
+from memtap.spool.spool import Spool
 from memtap.stores import open_store
 from memtap.stores.contract import CallFilter, Retention, SealedBatch, Writer
 from memtap.stores.mysql.session import Session

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TypeVar
 
@@ -23,6 +22,7 @@ from memtap.stores.mysql.errors import DEADLOCK, DUPLICATE_KEY, code_of
 from memtap.stores.mysql.session import Load, LoadMethod, Session
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 from memtap.stores.tiers import TIERS
+from memtap.values import dataclass, replace
 
 AT_ONCE = 1000  # values in one statement's list
 DETAIL_BYTES = 2048
