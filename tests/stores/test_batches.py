@@ -19,6 +19,7 @@ from counted import (
 from written import EVERYTHING, Query, sums, write_all
 
 from memtap.errors import StoreError
+from memtap.stores import open_store
 from memtap.stores.contract import (
     CallFilter,
     Cursor,
@@ -130,6 +131,23 @@ class TestBatches:
         }
         assert sorted(call.name for call in reader.calls(EVERYTHING, limit=5000)) == sorted(call.name for call in calls)
         assert query("SELECT min(id), max(id) FROM processes") == [(1, 40)]
+
+    def test_a_batch_that_is_named_ahead_and_never_written_leaves_nothing(self, url: str) -> None:
+        first, second, third, other = batches(some_calls(4000))
+        with closing(open_store(url, connections=2)) as store:
+            store.migrate()
+            with closing(store.writer()) as writer:
+                number = writer.open_stream(STREAM).stream_no
+                writer.write(number, first)
+                writer.ahead(number, second)
+                writer.ahead(number, third)
+                with pytest.raises(StoreError):
+                    writer.write(99, other)  # the store knows no such stream
+            with closing(store.reader()) as reader:
+                assert reader.account().stored == len(reader.calls(CallFilter(), limit=5000)) == 1000
+                assert [row.batches for row in reader.streams()] == [1]
+            with closing(store.writer()) as writer:
+                assert writer.open_stream(STREAM).next_batch == 1
 
     def test_batches_of_a_new_parser_on_the_same_stream_keep_their_processes_apart(
         self, writer: Writer, reader: Reader

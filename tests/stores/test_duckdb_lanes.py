@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 from counted import STREAM, Call, batches, some_calls, some_wide_calls
 
-from memtap.errors import StoreError
 from memtap.stores import open_store
-from memtap.stores.contract import CallFilter, Loss, Retention, SealedBatch, Store, Stream, Writer
+from memtap.stores.contract import Loss, Retention, SealedBatch, Store, Stream, Writer
 from memtap.stores.duckdb import folding, writer
 from memtap.stores.duckdb.database import Database
 from memtap.stores.duckdb.store import DuckDBStore
@@ -144,22 +143,6 @@ def test_writers_of_two_streams_do_not_disturb_each_other(opened: Callable[[str]
         joined = "FROM events e JOIN processes p ON p.id = e.process_id JOIN names n ON n.id = e.name_id"
         assert ask(f"SELECT count(*), count(DISTINCT e.id) {joined}") == [(12_000, 12_000)]
         assert ask("SELECT sum(requests + releases) FROM processes") == [(12_000,)]
-
-
-def test_a_batch_that_is_never_written_leaves_nothing(opened: Callable[[str], Store]) -> None:
-    first, second, third, *_ = batches(some_calls(4000))
-    store = opened("left")
-    with closing(store.writer()) as writer:
-        number = writer.open_stream(STREAM).stream_no
-        writer.write(number, first)
-        writer.ahead(number, second)
-        writer.ahead(number, third)
-        with pytest.raises(StoreError):
-            writer.write(99, second)  # the store knows no such stream
-    with closing(store.reader()) as reader:
-        assert reader.account().stored == len(reader.calls(CallFilter(), limit=5000)) == 1000
-    with closing(store.writer()) as writer:
-        assert writer.open_stream(STREAM).next_batch == 1
 
 
 def test_a_checkpoint_finds_its_gap_while_lanes_are_busy(opened: Callable[[str], Store], plain: dict[str, Any]) -> None:

@@ -15,11 +15,11 @@ from cut import proxy
 from mariadb import Server
 from waiting import wait_until
 
-from memtap.errors import StoreAway, StoreError
+from memtap.errors import StoreAway
 from memtap.loader import Loader
 from memtap.spool.spool import Spool
 from memtap.stores import open_store
-from memtap.stores.contract import CallFilter, Retention, SealedBatch, Writer
+from memtap.stores.contract import Retention, SealedBatch, Writer
 from memtap.stores.mysql.session import Session
 
 CALLS = some_wide_calls(9000)
@@ -137,22 +137,6 @@ def test_a_batch_that_was_stored_before_is_a_repeat_on_a_lane_too(
                 stored = write_all(writer, all_batches[:5] if connections == 1 else all_batches, number)
         assert stored == [False] * repeated + [True] * (len(stored) - repeated)
     assert contents(mariadb, database) == plain
-
-
-def test_a_batch_that_is_never_written_leaves_nothing(mariadb: Server, database: str, url: str) -> None:
-    first, second, third, other = batches(some_calls(4000))
-    with closing(open_store(url, connections=2)) as store:
-        store.migrate()
-        with closing(store.writer()) as writer:
-            number = writer.open_stream(STREAM).stream_no
-            writer.write(number, first)
-            writer.ahead(number, second)
-            writer.ahead(number, third)
-            with pytest.raises(StoreError):
-                writer.write(99, other)  # the store knows no such stream
-        with closing(store.reader()) as reader:
-            assert reader.account().stored == len(reader.calls(CallFilter(), limit=5000)) == 1000
-    assert mariadb.execute(f"SELECT COUNT(*) FROM {database}.batches") == [(1,)]
 
 
 def test_two_writers_that_meet_a_process_at_once_make_it_once(mariadb: Server, database: str, url: str) -> None:
