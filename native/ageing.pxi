@@ -2,6 +2,7 @@
 #
 # Between two batches only, as local ids change with it: a new generation begins. A process is kept for a while after
 # its end, for lines that come late. It is done when half of what there is can go, so that it costs each process once.
+# Format 1 does not say who has ended: who wants no totals may have those let go of that are quiet for long.
 
 cdef enum:
     GRACE_BATCHES = 8       # a process that ended so many batches ago is let go of,
@@ -16,6 +17,28 @@ cdef inline bint has_aged(const Ledger *ledger, uint32_t i) noexcept nogil:
     return process.ended and (
         batches >= GRACE_BATCHES or
         (batches >= GRACE_BATCHES_MIN and ledger.events - process.ended_after >= GRACE_EVENTS))
+
+
+cdef inline bint is_quiet(const Ledger *ledger, uint32_t i) noexcept nogil:
+    """Whether a process of format 1, the only one of its pid, had no call for so long that it may be let go of. The
+    next call of its pid begins one that stores know by the same pid and start."""
+    cdef const Process *process = &ledger.processes[i]
+    cdef const Slot *slot = &ledger.slots[process.pid]
+    return ledger.quiet_batches and not ledger.wide and ledger.batches >= ledger.quiet_batches and \
+        slot.latest == i + 1 and process.before == 0 and process.start_us == 0 and \
+        slot.number < ledger.numbers_before[(ledger.batches - ledger.quiet_batches) % QUIET_MAX]
+
+
+cdef bint quiet_due(Ledger *ledger, uint32_t keep) noexcept nogil:
+    """Whether half of all are quiet. It is looked for where there are twice as many as the last time."""
+    cdef uint32_t i
+    cdef uint32_t quiet = 0
+    if ledger.quiet_batches == 0 or ledger.count <= keep + 2 * <uint64_t> ledger.quiet_looked:
+        return False
+    for i in range(ledger.count):
+        quiet += is_quiet(ledger, i)
+    ledger.quiet_looked = ledger.count
+    return quiet > 0 and quiet >= ledger.count // 2
 
 
 cdef bint age_due(const Ledger *ledger, const Names *names, uint32_t keep) noexcept nogil:
@@ -78,12 +101,14 @@ cdef void age_processes(Ledger *ledger, const uint32_t *number, const uint32_t *
         slot = &ledger.slots[process.pid]
         if number[i] == GONE and slot.latest == i + 1 | OVER:
             slot.latest = process.before | OVER
+        elif number[i] == GONE and slot.latest == i + 1:  # quiet
+            slot.latest = 0
         if number[i] == GONE and ledger.past != NULL:
             keep_past(ledger, i)
     for i in range(ledger.count):
         process = &ledger.processes[i]
         if number[i] == GONE:
-            ledger.dead -= 1
+            ledger.dead -= process.ended
             continue
         slot = &ledger.slots[process.pid]
         if slot.latest & ~<uint32_t> OVER == i + 1:
@@ -125,7 +150,7 @@ cdef bint age_all(Ledger *ledger, Names *names) noexcept nogil:
     memset(name_number, 0xff, names.count * sizeof(uint32_t))
     for i in range(ledger.count):
         number[i] = GONE
-        if not has_aged(ledger, i):
+        if not has_aged(ledger, i) and not is_quiet(ledger, i):
             number[i] = kept
             kept += 1
             name_number[ledger.names[i]] = 0
@@ -137,6 +162,7 @@ cdef bint age_all(Ledger *ledger, Names *names) noexcept nogil:
     age_processes(ledger, number, name_number)
     age_names(names, name_number)
     age_memory(ledger)
+    ledger.quiet_looked = ledger.count
     free(name_number)
     free(number)
     return True

@@ -106,6 +106,9 @@ class Parser:
     that of a format-2 stream whose rest this is. `keep_ended`: processes that have ended, and names that nobody has
     any more, are let go of some batches later, once half of all are such and more than this many.
     `ledger`: without, there are no totals, and all calls are of local process 0: the columns alone, to measure them.
+    `quiet_batches`: in format 1, which says of nobody that it has ended, processes that had no call in so many batches,
+    up to 15, are let go of, once half of all are such: memory is bounded, `ledger` has the totals of the others alone,
+    and who has calls again is another local process of the same pid and start. 0: nobody is.
 
     `lines` = `events` + `rejected` + `notices`, always. Methods raise RuntimeError while another thread is in one,
     FormatError for a header of an unknown version, and MemoryError where memory is short: what was taken before is
@@ -113,7 +116,14 @@ class Parser:
     """
 
     def __init__(
-        self, *, rows: int = ..., scan: str = ..., header: bytes = b"", keep_ended: int = 1024, ledger: bool = True
+        self,
+        *,
+        rows: int = ...,
+        scan: str = ...,
+        header: bytes = b"",
+        keep_ended: int = 1024,
+        ledger: bool = True,
+        quiet_batches: int = 0,
     ) -> None: ...
 
     rows: int

@@ -13,6 +13,7 @@ cdef enum:
     PIDS = PID_MAX + 1
     AHEAD = 12            # how many rows before it is needed a row is fetched
     NUMBERS = 0x80000000  # of activities: then they begin anew
+    QUIET_MAX = 16        # batches
 
 cdef struct Held:         # 64 bytes: what lines of format 2 touch besides
     uint64_t start        # nanoseconds since boot
@@ -59,6 +60,9 @@ cdef struct Ledger:
     uint32_t count
     uint32_t capacity
     uint32_t dead         # processes that have ended and are still here
+    uint32_t quiet_batches  # format 1: who had no call in so many batches may be let go of; 0: nobody
+    uint32_t quiet_looked   # how many processes there were when it was last looked for them
+    uint32_t numbers_before[QUIET_MAX]  # with which activity the batches before began, each in its place
     bint wide             # format 2
     uint64_t batches      # sealed
     uint64_t events       # in them
@@ -231,6 +235,7 @@ cdef void ledger_renumber(Ledger *ledger) noexcept nogil:
     for i in range(ledger.count):
         ledger.slots[ledger.processes[i].pid].number = 0
     ledger.first_number = 1
+    memset(ledger.numbers_before, 0, sizeof(ledger.numbers_before))
 
 
 cdef void ledger_seal(Ledger *ledger, uint64_t events, Activities *sealed) noexcept nogil:
@@ -238,6 +243,7 @@ cdef void ledger_seal(Ledger *ledger, uint64_t events, Activities *sealed) noexc
     ledger_fold(ledger)
     ledger.open_before = ledger.open.count
     ledger.blank = 0
+    ledger.numbers_before[ledger.batches % QUIET_MAX] = ledger.first_number
     ledger.first_number += <uint32_t> ledger.open.count
     ledger.turned = 0
     if ledger.first_number > <uint32_t> NUMBERS:

@@ -38,9 +38,11 @@ cdef class Parser:
     cdef bytearray carry
 
     def __cinit__(self, *, size_t rows=ROWS, str scan=SCANS[0], bytes header=b"", uint32_t keep_ended=1024,
-                  bint ledger=True):
+                  bint ledger=True, uint32_t quiet_batches=0):
         if not 1 <= rows <= 1 << 30:
             raise ValueError(f"rows {rows}: must be 1 to {1 << 30}")
+        if quiet_batches > QUIET_MAX - 1:
+            raise ValueError(f"quiet_batches {quiet_batches}: must be 0 to {QUIET_MAX - 1}")
         if scan not in SCANS:
             raise ValueError(f"scan {scan!r}: this processor has {', '.join(SCANS)}")
         self.most_rows = rows
@@ -55,6 +57,7 @@ cdef class Parser:
         if self.parse == NULL or not parse_init(self.parse, self.room(), &ways[<int> SCANS.index(scan)]):
             raise MemoryError(f"parser: no memory for batches of {rows} calls")
         self.parse.columns_alone = not ledger
+        self.parse.ledger.quiet_batches = quiet_batches
         if header:
             self.begin_with(header)
 
@@ -372,7 +375,7 @@ cdef class Parser:
         cdef bint aged
         cdef Ledger *ledger = &self.parse.ledger
         self.sealed = False
-        if not age_due(ledger, &self.parse.names, self.keep_ended):
+        if not age_due(ledger, &self.parse.names, self.keep_ended) and not quiet_due(ledger, self.keep_ended):
             return 0
         lists = [], [], [], []
         with nogil:

@@ -26,6 +26,8 @@ from memtap.stores.contract import Cursor, Stream, Writer, is_known_boot, unknow
 from memtap.values import dataclass, replace
 
 PATIENCE_S = 60.0  # how long a store may be away in the middle of a file
+KEPT_PROCESSES = 16_384  # 200 bytes each: the store is asked again for who is let go of
+QUIET_BATCHES = 4  # without a call of a process; nobody asks for its totals here
 STEP_MOST_S = 30.0  # that a step of the housekeeping may take at the end
 SAMPLES = 3  # rejected lines shown
 
@@ -159,7 +161,8 @@ def ingest(
     it ended before the source did."""
     begun = time.perf_counter()
     name, cursor = _resume(source, writer, header, boot)
-    parser = Parser(rows=FILE_ROWS, header=header.line if header and cursor.offset else b"")
+    begin = header.line if header and cursor.offset else b""
+    parser = Parser(rows=FILE_ROWS, header=begin, keep_ended=KEPT_PROCESSES, quiet_batches=QUIET_BATCHES)
     loader = Loader(writer, cursor, most_rows=(connections + 1) * FILE_ROWS, drop=False, patience_s=PATIENCE_S)
     pump = Pump(parser, loader, flush_s=None if source.regular else (0.25, 1.0), base=cursor.offset)
     stream = source.bytes_from(cursor.offset)

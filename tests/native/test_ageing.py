@@ -167,3 +167,59 @@ def test_the_ends_of_a_batch_that_was_dropped_are_told_with_a_later_one() -> Non
     assert last.generation not in (later.generation, dropped.generation), "local process 1 is another one in the next"
     parser.feed(call("mmap", 8, 30_000_000, 8))
     assert parser.seal().process_pids == [9, 8]
+
+
+def line1(pid: int, at: int, size: int, name: bytes = b"x") -> bytes:
+    return b"mmap2: PID=%d, process=%s, time=%d, length=%d\n" % (pid, name, at, size)
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(1, 40), st.integers(0, 3_000_000), st.integers(0, 9)), max_size=30), max_size=12
+    ),
+    st.integers(1, 3),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_who_is_quiet_in_format_1_is_let_go_of_and_no_store_can_tell(
+    batches: list[list[tuple[int, int, int]]], quiet: int, end: bool
+) -> None:
+    """A process that comes back has the same pid and start, and a name whatever it was."""
+    forgets, keeps = Parser(keep_ended=0, quiet_batches=quiet), Parser(keep_ended=FOR_EVER)
+    for calls in batches:
+        data = b"".join(line1(pid, 10**15 + at, size, b"name-%d" % (size % 4)) for pid, at, size in calls)
+        forgets.feed(data)
+        keeps.feed(data)
+        if end and calls:
+            forgets.end([calls[0][0]])
+            keeps.end([calls[0][0]])
+        one, other = forgets.seal(), keeps.seal()
+        assert rows(one) == rows(other)
+        assert sums(one) == sums(other)
+        assert one.counts() == other.counts()
+        assert one.times(0) == other.times(0)
+
+
+def test_a_recording_of_ever_new_pids_takes_no_more_memory_the_longer_it_is() -> None:
+    parser = Parser(keep_ended=100, quiet_batches=4)
+    most = 0
+    for number in range(200):
+        parser.feed(b"".join(line1(number * 50 + i + 1, 10**15 + number, 1, b"name-%d" % number) for i in range(50)))
+        parser.feed(line1(4_000_000, 10**15 + number, 1))
+        batch = parser.seal()
+        most = max(most, batch.process_count, batch.name_count)
+        assert len(batch.process_pids) == batch.process_count
+    assert most < 1000, "of 10,001: those of five batches are 255"
+    lives = {row.pid: row.requests for row in parser.ledger()}
+    assert lives[4_000_000] == 200, "who has calls in each batch keeps its totals"
+
+
+def test_who_is_quiet_is_let_go_of_after_so_many_batches_and_not_before() -> None:
+    parser = Parser(keep_ended=0, quiet_batches=3)
+    generations = []
+    for pid in (7, 8, 8, 8, 9, 10, 11, 12, 13, 14):
+        parser.feed(line1(pid, 10**15, 1))
+        generations.append(parser.seal().generation)
+    assert len(set(generations[:4])) == 1, "three batches without a call are sealed before the fifth begins"
+    assert {row.pid for row in parser.ledger()} >= {12, 13, 14}
+    assert not {row.pid for row in parser.ledger()} & {7, 8}
