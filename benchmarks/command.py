@@ -54,9 +54,9 @@ def init(folder: Path, store: str) -> None:
     memtap(folder, "init", "--store", store)
 
 
-def ingest(trace: Trace, store: str, folder: Path) -> Run:
+def ingest(trace: Trace, store: str, folder: Path, *options: str) -> Run:
     """`memtap ingest --json` of a file; its own count of lines and calls is checked."""
-    took, out = memtap(folder, "ingest", str(trace.path), "--store", store, "--json")
+    took, out = memtap(folder, "ingest", str(trace.path), "--store", store, "--json", *options)
     return _checked(took, out, trace, 1)
 
 

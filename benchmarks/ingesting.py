@@ -36,13 +36,14 @@ def batches(trace: Trace) -> Iterator[tuple[Batch, Parser]]:
 class Ingest:
     """`memtap ingest` into a store; remembers what each run took."""
 
-    def __init__(self, trace: Trace, folder: Path) -> None:
+    def __init__(self, trace: Trace, folder: Path, *options: str) -> None:
         self.trace = trace
         self.folder = folder
+        self.options = options
         self.runs: list[Run] = []
 
     def into(self, store: str) -> float:
-        self.runs.append(ingest(self.trace, store, self.folder))
+        self.runs.append(ingest(self.trace, store, self.folder, *self.options))
         return self.runs[-1].seconds
 
 

@@ -23,7 +23,6 @@ from benchmarks.race import Comparison, Contender, Measurement, compare, race
 from benchmarks.rsyslog import Rsyslog, missing
 from benchmarks.tally import Wrong
 from benchmarks.traces import Trace
-from memtap.commands.loading import CONNECTIONS
 from tests.mariadb import Server
 
 FIRST_ID = 1 << 40  # of the first stream's calls, as memtap counts them: the same bytes are loaded
@@ -38,6 +37,7 @@ CREATE TABLE MemoryCalls (
     timestamp VARCHAR(32)
 ) ENGINE=InnoDB
 """
+CONNECTIONS = 2  # of each contender: on two cores more gain nothing
 Row = tuple[int | None, ...]
 
 
@@ -48,8 +48,8 @@ class MariaDB:
         self.server = server
         self.trace = trace
         self.folder = folder
-        self.ingests = Ingest(trace, folder)
-        self.connections = CONNECTIONS  # over which memtap loads; its others wait, or keep house
+        self.ingests = Ingest(trace, folder, "--connections", str(CONNECTIONS))
+        self.connections = CONNECTIONS  # of memtap's, those over which it loads; its others wait, or keep house
         self._expected = trace.ledger.by_pid()
         self._files: list[tuple[Path, tuple[str, ...], int]] = []
         self._pids: list[int] = []

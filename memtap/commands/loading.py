@@ -6,7 +6,7 @@ import argparse
 
 from memtap.stores import LOADS
 
-CONNECTIONS = 2
+CONNECTIONS = 4
 MOST_CONNECTIONS = 16
 
 
@@ -26,8 +26,8 @@ def add_connections(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=_connections,
         default=CONNECTIONS,
-        help="how many batches are on their way into MySQL or MariaDB at a time, each over a connection of its own; "
-        "they are committed one after another, in order (default: %(default)s)",
+        help="how many batches at most are on their way into MySQL or MariaDB at a time, each over a connection of its "
+        "own: memtap finds out how many pay. They are committed one after another, in order (default: %(default)s)",
     )
 
 

@@ -19,7 +19,7 @@ LOADS: tuple[Load, ...] = ("auto", "local", "insert")
 
 def open_store(url: str, *, load: Load = "auto", connections: int = 1, existing: bool = False) -> Store:
     """Open the store that `url` names. `load`: how rows go into a server, see memtap.stores.mysql.session;
-    `connections`: over how many a writer loads batches that wait, see memtap.stores.lanes.
+    `connections`: over how many at most a writer loads batches that wait, see memtap.stores.pace.
     `existing`: for a command that only reads, which makes no DuckDB file where there is none.
 
     ``duckdb:///ABSOLUTE/PATH`` (``duckdb:///./RELATIVE`` too), one process at a time;

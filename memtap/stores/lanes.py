@@ -9,6 +9,7 @@ Whatever goes wrong on a lane is rolled back, and the batch is written as if it 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Lock, Thread
@@ -17,6 +18,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 from memtap.stores.contract import SealedBatch
 from memtap.stores.gate import Gate
 from memtap.stores.local_ids import LocalIds
+from memtap.stores.pace import Pace
 
 LAST_WAIT_S = 5.0  # for a lane to end; one whose server does not answer is left to itself
 
@@ -46,13 +48,14 @@ class Ahead(Generic[Session]):
 
 
 class Lanes(Generic[Session]):
-    """`count` connections and their threads, which live from the first batch on. `connect` opens one; `identify` gives
-    a batch its ids, in the order in which they were sent, and commits them; `load` puts its row and its calls into the
-    open transaction, False where they are stored already."""
+    """`count` connections and their threads, which live from the first batch on; with a Pace, as many as it says, each
+    beyond them ending when its batch has. `connect` opens one; `identify` gives a batch its ids, in the order in which
+    they were sent, and commits them; `load` puts its row and its calls into the open transaction, False where they are
+    stored already."""
 
     def __init__(
         self,
-        count: int,
+        count: int | Pace,
         gate: Gate,
         *,
         connect: Callable[[], Session],
@@ -68,7 +71,9 @@ class Lanes(Generic[Session]):
         self._waiting: deque[Ahead[Session]] = deque()
         self._sent: deque[Ahead[Session]] = deque()  # in order, the waiting ones among them
         self._closed = False
-        self._threads = [Thread(target=self._work, name=f"memtap-lane-{n}", daemon=True) for n in range(count)]
+        self._pace = count if isinstance(count, Pace) else None
+        self._count = count.count if isinstance(count, Pace) else count
+        self._threads: list[Thread] = []
 
     @property
     def open(self) -> bool:
@@ -84,10 +89,8 @@ class Lanes(Generic[Session]):
             ahead = Ahead[Session](stream_no, batch)
             self._waiting.append(ahead)
             self._sent.append(ahead)
+            self._start_threads()
             self._changed.notify_all()
-            for thread in self._threads:
-                if thread.ident is None:
-                    thread.start()
 
     def take(self, stream_no: int, batch: SealedBatch) -> Ahead[Session] | None:
         """Waits for the batch to be loaded. To be given back. None where it was not sent, or could not be loaded: then
@@ -108,6 +111,10 @@ class Lanes(Generic[Session]):
         with self._changed:
             ahead.over = "committed"
             self._sent.popleft()
+            more = len(self._sent) >= self._count
+            if self._pace and self._pace.stored(len(ahead.batch.events), time.monotonic(), more=more):
+                self._count = self._pace.count
+                self._start_threads()
             self._changed.notify_all()
 
     def drop(self) -> None:
@@ -125,14 +132,22 @@ class Lanes(Generic[Session]):
             self._closed = True
             self._changed.notify_all()
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(LAST_WAIT_S)
+            thread.join(LAST_WAIT_S)
+
+    def _start_threads(self) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        running = {thread.name for thread in self._threads}
+        for number in range(self._count):
+            if (name := f"memtap-lane-{number}") not in running:
+                thread = Thread(target=self._work, args=(number,), name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
     # -- a lane's thread
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         session: Session | None = None
-        while ahead := self._next(session):
+        while ahead := self._next(number, session):
             session = ahead.session
             try:
                 loaded = ahead.state == "sent" and session is not None and self._load(session, ahead)
@@ -150,13 +165,13 @@ class Lanes(Generic[Session]):
         if session:
             session.close()
 
-    def _next(self, session: Session | None) -> Ahead[Session] | None:
-        """The next batch, with its ids, inside the gate; None at the end. One lane at a time: ids are given in order,
-        and no batch is inside that waits for one which is not."""
+    def _next(self, number: int, session: Session | None) -> Ahead[Session] | None:
+        """The next batch, with its ids, inside the gate; None at the end, or where this lane is one too many. One lane
+        at a time: ids are given in order, and no batch is inside that waits for one which is not."""
         with self._in_turn:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if self._closed:
+                self._changed.wait_for(lambda: self._waiting or self._closed or number >= self._count)
+                if self._closed or number >= self._count:
                     return None
                 ahead = self._waiting.popleft()
             try:

@@ -98,9 +98,12 @@ class LocalIds:
         batch: Batch,
         name_ids: Callable[[Sequence[bytes]], Sequence[int]],
         process_ids: Callable[[Mapping[Identity, Facts]], Mapping[Identity, int]],
+        *,
+        alone: bool = False,
     ) -> LocalIds:
         """These ids and those that `batch` needs besides; the callables find or make them in the store, in
-        order of appearance."""
+        order of appearance. Processes of batches that are sealed already, too, unless `alone`: these then ask for
+        nothing, in no transaction of their own."""
         names, processes, seen = self.names, self.processes, self.seen
         if self.generation != batch.generation:
             seen.add(self)
@@ -112,8 +115,9 @@ class LocalIds:
                 of_names.update(zip(unseen, name_ids(unseen), strict=True))
             names = names + array("I", (of_names[comm] for comm in comms))
         if len(processes) < batch.process_count:
-            # Those of batches that are sealed already, too: these then ask for nothing, in no transaction of their own.
-            known = min(map(len, (batch.process_pids, batch.process_starts, *_told_of(batch))))
+            known = batch.process_count
+            if not alone:
+                known = min(map(len, (batch.process_pids, batch.process_starts, *_told_of(batch))))
             new = slice(len(processes), known)
             identities = list(zip(batch.process_pids[new], batch.process_starts[new], strict=True))
             # Lines that muddle pids and starts can make two local processes of one identity.

@@ -21,6 +21,7 @@ from memtap.spool.spool import Spool
 from memtap.stores import open_store
 from memtap.stores.contract import Retention, SealedBatch, Writer
 from memtap.stores.mysql.session import Session
+from memtap.stores.pace import Pace
 
 CALLS = some_wide_calls(9000)
 TABLES = ("events", "processes", "names", "rollup_1s", "rollup_1m", "rollup_1h", "batches", "account_1s", "counters")
@@ -83,21 +84,33 @@ def loaders(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return names
 
 
+class Changing(Pace):
+    """Another number of connections after each batch."""
+
+    def stored(self, rows: int, now_s: float, *, more: bool) -> bool:
+        self.count = self.count % self.most + 1
+        return True
+
+
 @pytest.mark.parametrize("connections", [2, 3])
+@pytest.mark.parametrize("pace", [Pace, Changing])
 def test_a_store_written_over_lanes_is_the_same_row_for_row(
     mariadb: Server,
     database: str,
     url: str,
     plain: dict[str, Any],
     connections: int,
+    pace: type[Pace],
     loaders: set[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("memtap.stores.mysql.writer.Pace", pace)
     with closing(open_store(url, connections=connections)) as store:
         store.migrate()
         with closing(store.writer()) as writer:
             assert all(write_all(writer, list(batches(CALLS)), writer.open_stream(STREAM).stream_no, known=5))
     assert contents(mariadb, database) == plain
-    assert loaders >= {f"memtap-lane-{n}" for n in range(connections)}
+    assert loaders >= {f"memtap-lane-{n}" for n in range(2 if pace is Pace else connections)}
 
 
 @pytest.mark.parametrize(

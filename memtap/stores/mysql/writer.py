@@ -20,6 +20,7 @@ from memtap.stores.local_ids import Facts, Identity, LocalIds, NewProcess, OpenS
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DEADLOCK, DUPLICATE_KEY, code_of
 from memtap.stores.mysql.session import Load, LoadMethod, Session
+from memtap.stores.pace import Pace
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 from memtap.stores.tiers import TIERS
 from memtap.values import dataclass, replace
@@ -45,7 +46,7 @@ class Use:
 
 class MySQLWriter:
     """Writes batches by LOAD DATA, or by INSERT where the server refuses that. One thread's, but for `ahead`.
-    `connections`: over how many the calls of batches that wait are loaded, see memtap.stores.lanes."""
+    `connections`: over how many the calls of batches that wait are loaded at most, see memtap.stores.lanes."""
 
     def __init__(self, address: MySQLAddress, gate: Gate, load: Load = "auto", connections: int = 1) -> None:
         self._address = address
@@ -57,7 +58,7 @@ class MySQLWriter:
         self._knowing = Lock()  # of what is known of a stream: a lane learns it, and whoever writes forgets it
         self._next: tuple[int, int] | None = None  # stream and number of the batch that may go ahead first
         self._lanes = (
-            Lanes(connections, gate, connect=self._connect, identify=self._identify, load=_load_ahead)
+            Lanes(Pace(connections), gate, connect=self._connect, identify=self._identify, load=_load_ahead)
             if connections > 1
             else None
         )
@@ -282,6 +283,7 @@ def _ids_of(session: Session, stream: OpenStream, batch: SealedBatch) -> LocalId
         batch.events,
         lambda comms: _name_ids(session, comms),
         lambda processes: _process_ids(session, stream, processes, new),
+        alone=True,  # each is made by the batch that has its first sums
     )
     return replace(ids, new=new)
 
