@@ -105,7 +105,7 @@ class DuckDB:
                 connection.register("ready", table)
                 connection.begin()
                 connection.execute(
-                    "INSERT INTO events (id, time_us, process_id, name_id, call, length)"
+                    "INSERT INTO events_0 (id, time_us, process_id, name_id, call, length)"
                     " SELECT id, time_us, process_id, name_id, call, length FROM ready"
                 )
                 connection.commit()

@@ -316,13 +316,13 @@ class SqlReader(ABC):
     def _look(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
         """As `_page`, and since when all has been looked at; None: since ever."""
 
-    def _page(self, conditions: Conditions, limit: int) -> list[Row]:
-        """The newest `limit` calls that fulfil the conditions, newest first."""
+    def _page(self, conditions: Conditions, limit: int, calls: str = "") -> list[Row]:
+        """The newest `limit` calls that fulfil the conditions, newest first; `calls`: of these."""
         # The page is cut before its processes and names are looked up.
         return self._rows(
             "SELECT e.id, e.time_us, e.process_id, p.pid, n.comm, e.call, e.length, e.freed, e.errno, e.kind, e.vm"  # noqa: S608
             " FROM (SELECT e.id, e.time_us, e.process_id, e.name_id, e.call, e.length, e.freed, e.errno, e.kind, e.vm"
-            f" FROM {self._calls} e WHERE {conditions.sql} ORDER BY e.time_us DESC, e.id DESC LIMIT ?) e"
+            f" FROM {calls or self._calls} e WHERE {conditions.sql} ORDER BY e.time_us DESC, e.id DESC LIMIT ?) e"
             f" JOIN {self._pids} p ON p.id = e.process_id JOIN names n ON n.id = e.name_id"
             " ORDER BY e.time_us DESC, e.id DESC",
             (*conditions.values, limit),

@@ -190,8 +190,8 @@ def many(path: Path, rows: int) -> str:
     url = stored(f"duckdb://{path}", [WideCall(7, b"x")])
     with duckdb.connect(str(path)) as connection:
         connection.execute(
-            "INSERT INTO events SELECT e.* REPLACE (i AS id, time_us + i AS time_us, hash(i) AS length)"
-            f" FROM events e, range(1, {rows}) made(i)"
+            "INSERT INTO events_0 SELECT e.* REPLACE (i AS id, time_us + i AS time_us, hash(i) AS length)"
+            f" FROM events_0 e, range(1, {rows}) made(i)"
         )
     return url
 

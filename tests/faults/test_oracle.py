@@ -34,9 +34,9 @@ def test_a_store_that_holds_everything_once_is_found_right(url: str, trace: Trac
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ("DELETE FROM events WHERE id = (SELECT min(id) + 7 FROM events)", "1 of 3000 events are missing"),
-        ("INSERT INTO events BY NAME SELECT * FROM events ORDER BY id LIMIT 1", "stored twice: [0]"),
-        ("UPDATE events SET length = length + 1 WHERE id = (SELECT max(id) FROM events)", "never printed"),
+        ("DELETE FROM events_0 WHERE id = (SELECT min(id) + 7 FROM events_0)", "1 of 3000 events are missing"),
+        ("INSERT INTO events_0 BY NAME SELECT * FROM events_0 ORDER BY id LIMIT 1", "stored twice: [0]"),
+        ("UPDATE events_0 SET length = length + 1 WHERE id = (SELECT max(id) FROM events_0)", "never printed"),
         ("UPDATE folded_processes SET requested = requested + 1", "process"),
         ("UPDATE activity SET released = released + 1", "60 s of process"),
         ("DELETE FROM activity WHERE process_id = 1", "1 s of process"),
@@ -55,5 +55,5 @@ def test_what_is_wrong_is_found(url: str, trace: Trace, change: str, found: str)
 
 def test_events_that_change_places_are_found(url: str, trace: Trace) -> None:
     with duckdb.connect(url.removeprefix("duckdb://")) as store:
-        store.execute("UPDATE events SET id = id + 1000000 WHERE id = (SELECT min(id) + 7 FROM events)")
+        store.execute("UPDATE events_0 SET id = id + 1000000 WHERE id = (SELECT min(id) + 7 FROM events_0)")
     assert any("stands after" in each for each in judge(url, trace, COUNT).wrong)

@@ -27,7 +27,7 @@ from memtap.stores.contract import (
     Store,
     Writer,
 )
-from memtap.stores.duckdb import folding
+from memtap.stores.duckdb import folding, parts
 from memtap.stores.duckdb import reader as duckdb_reader
 from memtap.stores.duckdb.reader import DuckDBReader
 
@@ -79,6 +79,14 @@ def passes(row: CallRow, where: CallFilter) -> bool:
         and (where.to_us is None or row.time_us < where.to_us)
         and (where.min_length is None or row.length >= where.min_length)
     )
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DuckDB folds is folded often, and fills a part soon: a page crosses the border of two."""
+    monkeypatch.setattr(folding, "MOST_ACTIVITY", 9)
+    monkeypatch.setattr(folding, "UNREAD", 1)
+    monkeypatch.setattr(parts, "CALLS", 20)
 
 
 class TestPaging:

@@ -15,7 +15,7 @@ from counted import STREAM, Call, batches, some_calls, some_wide_calls
 
 from memtap.stores import open_store
 from memtap.stores.contract import Loss, Retention, SealedBatch, Store, Stream, Writer
-from memtap.stores.duckdb import folding, writer
+from memtap.stores.duckdb import folding, parts, writer
 from memtap.stores.duckdb.database import Database
 from memtap.stores.duckdb.store import DuckDBStore
 
@@ -36,6 +36,7 @@ def folded_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folding, "MOST_ACTIVITY", 700)
     monkeypatch.setattr(folding, "UNREAD", 1)
     monkeypatch.setattr(folding, "ROWS_AT_ONCE", 100)
+    monkeypatch.setattr(parts, "CALLS", 400)
 
 
 def contents(store: Store) -> dict[str, list[Any]]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from memtap.native import Parser
 from memtap.stores import open_store
 from memtap.stores.contract import CallFilter, CallRow, Loss, Reader, Retention, SealedBatch, Store, Writer
-from memtap.stores.duckdb import folding
+from memtap.stores.duckdb import folding, parts
 
 HOUR_US = 3600 * 1_000_000
 YEAR_US = 365 * 24 * HOUR_US
@@ -47,6 +47,7 @@ def _fold_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """What DuckDB folds is folded every few rows."""
     for name, rows in (("MOST_ACTIVITY", 9), ("ROWS_AT_ONCE", 7), ("MOST_FRESH_1M", 5), ("MOST_FRESH_1H", 7)):
         monkeypatch.setattr(folding, name, rows)
+    monkeypatch.setattr(parts, "CALLS", 15)
 
 
 @dataclass

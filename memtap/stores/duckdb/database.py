@@ -71,6 +71,8 @@ class Written:
         self.next_id: dict[str, int] = {}  # by table
         self.pids: dict[int, Pids] = {}  # by host: whoever has another one is not in the store
         self.commits = 0  # while it stays the same, so does all that can be read
+        self.part: int | None = None  # into which batches go, once known
+        self.hidden_part = -1  # what is loaded into this part or one before it must not be committed any more
         self.pending = 0  # rows of `activity`, and
         self.pending_calls = 0  # the calls of `fresh_batches`, in so far as
         self.pending_known = False
@@ -263,7 +265,8 @@ class Session:
         self._database = database
         self._connection, self._root = database.connect()
         self.lost = False
-        self.rows = 0  # that its transaction has added to `activity`
+        self.rows = 0  # that its transaction has added to `activity`, and
+        self.part = 0  # into which it has put its calls
 
     @contextmanager
     def using(self) -> Iterator[duckdb.DuckDBPyConnection]:

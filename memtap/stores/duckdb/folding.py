@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from memtap.stores.duckdb import views
+from memtap.stores.duckdb import parts, views
 from memtap.stores.held import newest
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ FROM {views.of_processes(_SOME)} b WHERE p.id = b.process_id
 _END_PROCESSES = f"""
 UPDATE folded_processes p SET ended_us = least(p.ended_us, e.ended_us) FROM {views.ENDS} e WHERE p.id = e.process_id
 """  # noqa: S608
-_ADD_SECONDS = f"""
-INSERT INTO folded_1s BY NAME
+_SECONDS = f"""
 SELECT process_id, second, {views.sums(_SOME)} GROUP BY process_id, second ORDER BY process_id, second
 """
 _ADD_MINUTES = f"""
@@ -68,17 +67,18 @@ GROUP BY process_id, begun ORDER BY process_id, begun
 _ADD_EXTENTS = """
 INSERT INTO extents
 SELECT b.stream_no, min(b.first_ordinal), sum(b.stored), min(coalesce(s.first_us, a.first_us)),
-       max(coalesce(s.last_us, a.last_us)), $now
-FROM (SELECT stream_no, first_ordinal, stored, first_ordinal + stored - before AS gap, (before - 1) // $most AS part
-      FROM (SELECT stream_no, first_ordinal, stored,
-                   sum(stored) OVER (PARTITION BY stream_no ORDER BY first_ordinal) AS before
+       max(coalesce(s.last_us, a.last_us)), $now, b.part
+FROM (SELECT stream_no, part, first_ordinal, stored, first_ordinal + stored - before AS gap,
+             (before - 1) // $most AS piece
+      FROM (SELECT stream_no, part, first_ordinal, stored,
+                   sum(stored) OVER (PARTITION BY stream_no, part ORDER BY first_ordinal) AS before
             FROM fresh_batches WHERE stored > 0)) b
 LEFT JOIN (SELECT unnest($streams::UINTEGER[]) AS stream_no, unnest($ordinals::UBIGINT[]) AS first_ordinal,
                   unnest($firsts::UBIGINT[]) AS first_us, unnest($lasts::UBIGINT[]) AS last_us) s
     ON s.stream_no = b.stream_no AND s.first_ordinal = b.first_ordinal
 JOIN (SELECT stream_no, min(first_us) AS first_us, max(last_us) AS last_us
       FROM activity WHERE second IS NOT NULL GROUP BY stream_no) a ON a.stream_no = b.stream_no
-GROUP BY b.stream_no, gap, part ORDER BY 1, 2
+GROUP BY b.stream_no, b.part, gap, piece ORDER BY 1, 2
 """
 _ADD_TO_STREAMS = """
 UPDATE folded_streams f
@@ -113,14 +113,14 @@ def fold(database: Database, arrived_us: int) -> None:
         try:
             with database.changing() as connection:
                 rows, calls = map(int, connection.execute(PENDING).fetchall()[0])
-                if rows or calls:
-                    _fold(connection, rows, spans, arrived_us)
+                part = _fold(connection, rows, spans, arrived_us) if rows or calls else None
         except BaseException:
             written.pending_known = False
             raise
         with written.turn:  # what has been appended since then waits
             written.pending -= rows
             written.pending_calls -= calls
+            written.part = written.part if part is None else part
             for batch in spans:
                 del written.spans[batch]
 
@@ -143,9 +143,12 @@ def _some_processes(connection: duckdb.DuckDBPyConnection, rows: int) -> Iterato
         first = last + 1
 
 
-def _fold(connection: duckdb.DuckDBPyConnection, rows: int, spans: Spans, arrived_us: int) -> None:
+def _fold(connection: duckdb.DuckDBPyConnection, rows: int, spans: Spans, arrived_us: int) -> int:
+    """Returns the part into which batches go from now on."""
+    part = parts.newest(connection)
+    add_seconds = f"INSERT INTO folded_1s_{part} BY NAME {_SECONDS}"
     for first, last in _some_processes(connection, rows):
-        for statement in (_ADD_TO_PROCESSES, _ADD_SECONDS, _ADD_MINUTES):
+        for statement in (_ADD_TO_PROCESSES, add_seconds, _ADD_MINUTES):
             connection.execute(statement, {"first": first, "last": last})
     connection.execute(_END_PROCESSES)
     known = {
@@ -158,11 +161,13 @@ def _fold(connection: duckdb.DuckDBPyConnection, rows: int, spans: Spans, arrive
     connection.execute(_ADD_TO_STREAMS, [arrived_us])
     for statement in (
         _ADD_TO_HOSTS,
-        "INSERT INTO folded_batches SELECT * FROM fresh_batches",
-        "DELETE FROM fresh_batches",
-        "DELETE FROM activity",
+        "INSERT INTO folded_batches SELECT * EXCLUDE (part) FROM fresh_batches",
     ):
         connection.execute(statement)
+    part = parts.folded(connection, part)
+    for table in ("fresh_batches", "activity"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608
+    return part
 
 
 def settle(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from memtap.errors import StoreAway
 from memtap.stores.contract import Maintenance, Retention
-from memtap.stores.duckdb import folding, forgetting
+from memtap.stores.duckdb import folding, forgetting, parts
 from memtap.values import dataclass
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ def _drop_calls(database: Database, retention: Retention, now_us: int, step: _St
         connection.execute(
             "UPDATE extents SET arrived_us = ? WHERE arrived_us > ?", [now_us, now_us + HOUR_S * SECOND_US]
         )
-    extents: list[tuple[int, int, int]] = []
+    extents: list[tuple[int, int, int, int]] = []
     if retention.keep_events_s is not None:
         extents = _rows(
             database,
-            "SELECT stream_no, first_ordinal, calls FROM extents WHERE least(last_us, arrived_us) < ?"
+            "SELECT stream_no, first_ordinal, calls, part FROM extents WHERE least(last_us, arrived_us) < ?"
             " ORDER BY arrived_us, stream_no, first_ordinal LIMIT 100",
             max(now_us - retention.keep_events_s * SECOND_US, 0),
         )
@@ -109,22 +109,23 @@ def _drop_calls(database: Database, retention: Retention, now_us: int, step: _St
             wanted = min(MOST_CALLS, excess * calls // used + 1)
             extents = _rows(
                 database,
-                "SELECT stream_no, first_ordinal, calls FROM extents"
+                "SELECT stream_no, first_ordinal, calls, part FROM extents"
                 " ORDER BY arrived_us, stream_no, first_ordinal LIMIT 100",
             )
     chosen = 0
-    for stream_no, first_ordinal, calls in extents:
+    for stream_no, first_ordinal, calls, part in extents:
         if chosen >= wanted:
             step.more = True
             break
         chosen += calls
         with database.transaction() as connection:
             first_id = (stream_no << 40) + first_ordinal
-            connection.execute("DELETE FROM events WHERE id >= ? AND id < ?", [first_id, first_id + calls])
+            connection.execute(f"DELETE FROM events_{part} WHERE id >= ? AND id < ?", [first_id, first_id + calls])  # noqa: S608
             connection.execute(
                 "DELETE FROM extents WHERE stream_no = ? AND first_ordinal = ?", [stream_no, first_ordinal]
             )
         step.calls += calls
+    step.more |= parts.drop_empty(database)
 
 
 def _kept_since(retention: Retention, tier: int, now_us: int, oldest_us: int | None) -> int:
@@ -141,10 +142,14 @@ def _kept_since(retention: Retention, tier: int, now_us: int, oldest_us: int | N
 
 
 def _drop_rollups(database: Database, retention: Retention, tier: int, now_us: int, step: _Step) -> None:
-    table = _FOLDED[tier]
+    tables = [_FOLDED[tier]]
     horizon = int(_one(database, "SELECT second FROM horizons WHERE tier = ?", tier)[0])
+    if tier == 1:
+        step.rollups += parts.drop_seconds(database, horizon)
+        tables = parts.seconds_before(database, horizon)
     if horizon:
-        step.rollups += _delete_before(database, table, horizon, step)
+        for table in tables:
+            step.rollups += _delete_before(database, table, horizon, step)
         if tier == 60:
             _delete_before(database, "account_1s", horizon, step)
     target = max(_kept_since(retention, tier, now_us, _one(database, _OLDEST)[0]), 0)
@@ -152,7 +157,7 @@ def _drop_rollups(database: Database, retention: Retention, tier: int, now_us: i
     if target > horizon:
         with database.transaction() as connection:
             connection.execute("UPDATE horizons SET second = ? WHERE tier = ?", [target, tier])
-        step.more |= bool(_one(database, f"SELECT count(*) FROM {table} WHERE second < ?", target)[0])  # noqa: S608
+        step.more |= bool(_one(database, f"SELECT count(*) FROM {_FOLDED[tier]} WHERE second < ?", target)[0])  # noqa: S608
 
 
 def _delete_before(database: Database, table: str, horizon: int, step: _Step) -> int:

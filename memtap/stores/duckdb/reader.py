@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
 
+from memtap.errors import StoreError
 from memtap.stores.conditions import GREATEST, Conditions
+from memtap.stores.duckdb import parts
 from memtap.stores.duckdb.database import Database
 from memtap.stores.duckdb.views import rows_of
 from memtap.stores.reading import Row, SqlReader
@@ -34,9 +36,10 @@ GAP_S = 16  # is rather read than left out
 
 # Those that begin until a moment, the last to end first; and what is not folded yet, which is one, too.
 _EXTENTS = """
-(SELECT first_us, last_us, calls FROM extents WHERE first_us <= $1 ORDER BY last_us DESC LIMIT $2)
+(SELECT first_us, last_us, calls, [part] FROM extents WHERE first_us <= $1 ORDER BY last_us DESC LIMIT $2)
 UNION ALL
-SELECT min(first_us), max(last_us), sum(requests + releases + coalesce(failed, 0))
+SELECT min(first_us), max(last_us), sum(requests + releases + coalesce(failed, 0)),
+       (SELECT list(DISTINCT part) FROM fresh_batches)
 FROM activity WHERE second IS NOT NULL HAVING min(first_us) <= $1
 """
 
@@ -89,21 +92,25 @@ class DuckDBReader(SqlReader):
 
     def _rollup(self, found: Sequence[Piece], process_id: int | None) -> tuple[str, list[object]]:
         """Each table once or twice: what is not folded yet belongs to all tiers."""
-        spans = [("folded_1s", piece.first, piece.last) for piece in found if piece.tier == 1]
+        spans: list[tuple[str, int, int]] = []
+        if seconds := [piece for piece in found if piece.tier == 1]:
+            for part, first, last in self._rows(parts.OF_SECONDS):
+                inside = [piece for piece in seconds if piece.first <= last and piece.last > first]
+                spans += [(f"folded_1s_{part}", piece.first, piece.last) for piece in inside]
         spans += [("folded_1m", piece.first, piece.last) for piece in found if piece.tier == 60]
         spans += [("folded_1h", piece.first, piece.last) for piece in found if piece.tier == HOUR_S]
         for table, tier in (("fresh_1h", HOUR_S), ("fresh_1m", 60), ("activity", 1)):
             if inside := [piece for piece in found if piece.tier >= tier]:
                 spans.append((table, inside[0].first, inside[-1].last))
-        parts, values = [], list[object]()
+        tables, values = [], list[object]()
         for source, (table, first, last) in enumerate(spans):
             where = "second >= ? AND second < ?"
             values += [first, last]
             if process_id is not None:
                 where += " AND process_id = ?"
                 values.append(process_id)
-            parts.append(rows_of(table, source=source, where=where))
-        return f"({' UNION ALL '.join(parts)}) r", values
+            tables.append(rows_of(table, source=source, where=where))
+        return f"({' UNION ALL '.join(tables)}) r", values
 
     def _look(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
         """No index leads to a call. So what is known of how many calls there were, and when, is asked first, and only
@@ -116,8 +123,8 @@ class DuckDBReader(SqlReader):
         looked, wanted = 0, min(FIRST_OF_ALL * limit, FIRST_CALLS) if conditions.every else FIRST_CALLS
         last_us = conditions.last_us
         while True:
-            since_us, calls = self._since(last_us, wanted)
-            found += self._page(conditions.within([(since_us, last_us)]), limit - len(found))
+            since_us, calls, numbers = self._since(last_us, wanted)
+            found += self._page_of(numbers, conditions.within([(since_us, last_us)]), limit - len(found))
             looked, wanted = looked + calls, MOST_CALLS - looked - calls
             if len(found) >= limit or since_us <= conditions.first_us:
                 return found, None
@@ -125,26 +132,27 @@ class DuckDBReader(SqlReader):
                 return found, since_us
             last_us = since_us - 1
 
-    def _since(self, last_us: int, wanted: int) -> tuple[int, int]:
-        """Since when until `last_us` there may be `wanted` calls, and how many there may be; 0: all there are. Of the
-        calls after a moment, none lies in an extent that ended before; within an extent they are taken to be spread
-        evenly."""
+    def _since(self, last_us: int, wanted: int) -> tuple[int, int, set[int]]:
+        """Since when until `last_us` there may be `wanted` calls, how many there may be, and in which parts; 0: all
+        there are. Of the calls after a moment, none lies in an extent that ended before; within an extent they are
+        taken to be spread evenly."""
         for most in EXTENTS:
             extents = self._rows(_EXTENTS, (last_us, most))
             extents.sort(key=lambda extent: -extent[1])
-            calls, enough_us = 0, 0
-            for first, last, count in extents:
+            calls, enough_us, numbers = 0, 0, set[int]()
+            for first, last, count, of_parts in extents:
                 ended_us = min(last, last_us)
                 if calls >= wanted and ended_us < last_us:
-                    return max(ended_us + 1, enough_us), calls
+                    return max(ended_us + 1, enough_us), calls, numbers
+                numbers.update(of_parts or ())
                 inside = int(count) * (ended_us - first) // max(last - first, 1) if last > last_us else int(count)
                 if calls < wanted <= calls + inside:
                     enough_us = ended_us - (ended_us - first) * (wanted - calls) // inside
                 calls += inside
             if len(extents) < most:
-                return enough_us, calls
+                return enough_us, calls, numbers
         ended_us = min(extents[-1][1], last_us)
-        return max(ended_us + 1 if ended_us < last_us else 0, enough_us), calls
+        return max(ended_us + 1 if ended_us < last_us else 0, enough_us), calls, numbers
 
     def _look_up(self, conditions: Conditions, limit: int) -> tuple[list[Row], int | None]:
         """Among the calls of those seconds in which, by the rollups, such a call was made."""
@@ -154,13 +162,26 @@ class DuckDBReader(SqlReader):
         seconds = self._active(conditions, wanted)
         while some := _portion(seconds, wanted, min(most - looked, STEPS_AT_ONCE)):
             ranges = _ranges([second for second, _ in some])
-            found += self._page(conditions.within(ranges), limit - len(found))
+            numbers = [part for (part,) in self._rows(parts.OF_TIME, (ranges[-1][0], ranges[0][1]))]
+            found += self._page_of(numbers, conditions.within(ranges), limit - len(found))
             looked, wanted = looked + len(some), wanted * ROWS_GROWTH
             if len(found) >= limit:
                 return found, None
             if looked >= most:
                 return found, ranges[-1][0]
         return found, None
+
+    def _page_of(self, numbers: Collection[int], conditions: Conditions, limit: int) -> list[Row]:
+        """As `_page`, of the calls of these parts."""
+        if not numbers:
+            return []
+        tables = " UNION ALL ".join(f"SELECT * FROM events_{part}" for part in sorted(numbers))  # noqa: S608
+        try:
+            return self._page(conditions, limit, f"({tables})")
+        except StoreError as error:
+            if "does not exist" not in str(error):
+                raise
+            return self._page(conditions, limit)  # one of them has gone since it was named
 
     def _active(self, conditions: Conditions, wanted: int) -> Iterator[tuple[int, int]]:
         """(second, calls) of each second in which the rollups know such calls, newest first; maybe too many."""
@@ -195,8 +216,8 @@ class DuckDBReader(SqlReader):
             return
         first, end = bounds[-1][0], bounds[0][1]
         clipped = ((max(begun, first), min(begun + tier, end), calls) for begun, calls in steps)
-        parts = ((begun, calls * (last - begun) // tier, last) for begun, last, calls in clipped)
-        while some := _portion(parts, wanted):
+        shares = ((begun, calls * (last - begun) // tier, last) for begun, last, calls in clipped)
+        while some := _portion(shares, wanted):
             yield from self._counted(conditions, [(begun, last) for begun, _, last in some], finer, wanted)
 
 

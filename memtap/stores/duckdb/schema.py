@@ -298,7 +298,39 @@ _VERSION_4 = (
     "UPDATE folded_streams SET used_us = epoch_us(now())",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+# Calls and the sums of seconds in parts (memtap.stores.duckdb.parts), of which what there was is the first.
+_VERSION_5 = (
+    "DROP VIEW MemoryCalls",
+    "DROP VIEW IF EXISTS rollup_1s",
+    "ALTER TABLE events RENAME TO events_0",
+    "ALTER TABLE folded_1s RENAME TO folded_1s_0",
+    """
+    CREATE TABLE parts (
+        part UINTEGER NOT NULL,
+        calls UBIGINT NOT NULL, -- that it ever had; this and what follows: of what is folded
+        first_us UBIGINT,
+        last_us UBIGINT,
+        has_calls BOOLEAN NOT NULL -- false: `events_` of it may be gone
+    )
+    """,
+    # Seconds are kept for an hour longer than calls.
+    """
+    INSERT INTO parts
+    SELECT 0, e.calls, least(e.first_us, s.first * 1000000),
+           greatest(e.last_us, s.last * 1000000 + least(18446744073709551615 - s.last * 1000000, 999999)), true
+    FROM (SELECT coalesce(sum(calls), 0) AS calls, min(first_us) AS first_us, max(last_us) AS last_us FROM extents) e,
+         (SELECT min(second) AS first, max(second) AS last FROM folded_1s_0) s
+    """,
+    "ALTER TABLE extents ADD COLUMN part UINTEGER DEFAULT 0",
+    "ALTER TABLE fresh_batches ADD COLUMN part UINTEGER DEFAULT 0",
+    "CREATE VIEW events AS SELECT * FROM events_0",
+    "CREATE VIEW folded_1s AS SELECT *, rowid AS position FROM folded_1s_0",
+    views.BATCHES,
+    views.SECONDS,
+    _VERSION_2[-1],
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 VERSION = len(MIGRATIONS)
 VERSIONS_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version UINTEGER PRIMARY KEY, made_us UBIGINT NOT NULL)"
 VERSION_FOUND = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_versions' AND NOT internal"

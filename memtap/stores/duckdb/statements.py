@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WHERE stream_no = ? AND batch_no = ?"
-ADD_BATCH = "INSERT INTO fresh_batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD_BATCH = "INSERT INTO fresh_batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 LAST_STREAM = "SELECT stream_no, name FROM folded_streams WHERE starts_with(name, ?) ORDER BY stream_no DESC LIMIT 1"
 
 USE_STREAM = "UPDATE folded_streams SET used_us = greatest(used_us, ?) WHERE stream_no = ?"
@@ -35,7 +35,7 @@ SELECT id, ?, pid, 0, 0 FROM (SELECT unnest(range(?, ?)) AS id, unnest(?::UINTEG
 """
 
 # A batch of format 1 has fewer columns; the others of its rows are NULL.
-ADD_EVENTS = "INSERT INTO events BY NAME SELECT * FROM columns"
+ADD_EVENTS = "INSERT INTO events_{part} BY NAME SELECT * FROM columns"
 
 ADD_ACTIVITY = "INSERT INTO activity BY NAME SELECT {stream_no} AS stream_no, * FROM columns"
 ADD_ENDS = """

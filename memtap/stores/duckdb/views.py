@@ -58,6 +58,7 @@ _OF_ACTIVITY = (
 def rows_of(table: str, *, source: int, where: str = "", tier: int = 1) -> str:
     """A table's rows as those of a rollup; `source` and `position` tell the later of two. `tier`: that of the rollup,
     as what a coarser one finds in a finer table belongs to the step that it lies in."""
+    position = "position" if table == "folded_1s" else "rowid"  # the former has those of all parts
     columns = _ROW.format(second="second" if tier == 1 else f"second // {tier} * {tier} AS second")
     conditions = [where] if where else []
     if table == "activity":
@@ -65,7 +66,7 @@ def rows_of(table: str, *, source: int, where: str = "", tier: int = 1) -> str:
         conditions.append("second IS NOT NULL")
     if conditions:
         table += f" WHERE {' AND '.join(conditions)}"
-    return f"SELECT {columns}, {source} AS source, rowid AS position FROM {table}"  # noqa: S608
+    return f"SELECT {columns}, {source} AS source, {position} AS position FROM {table}"  # noqa: S608
 
 
 def _tier(tier: int) -> str:
@@ -120,6 +121,10 @@ LEFT JOIN (SELECT s.host_id, max(a.last_us) AS last_us
            GROUP BY s.host_id) a ON a.host_id = h.id
 """  # noqa: S608
 
-_BATCHES = "CREATE VIEW batches AS SELECT * FROM folded_batches UNION ALL SELECT * FROM fresh_batches"
+_BATCH = "stream_no, batch_no, first_ordinal, stored, source_offset, source_check, lines_read, rejected, notices"
+BATCHES = f"""
+CREATE OR REPLACE VIEW batches AS SELECT {_BATCH} FROM folded_batches UNION ALL SELECT {_BATCH} FROM fresh_batches
+"""  # noqa: S608
+SECONDS = _tier(1)  # of all parts: since version 5
 
-STATEMENTS = (_BATCHES, _STREAMS, _HOSTS, _PROCESSES, *(_tier(tier) for tier in TIERS))
+STATEMENTS = (BATCHES, _STREAMS, _HOSTS, _PROCESSES, _tier(60), _tier(3600))

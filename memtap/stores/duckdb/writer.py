@@ -12,7 +12,7 @@ import duckdb
 from memtap.errors import StoreError
 from memtap.stores import schema
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream
-from memtap.stores.duckdb import folding
+from memtap.stores.duckdb import folding, parts
 from memtap.stores.duckdb import statements as sql
 from memtap.stores.duckdb.database import Session
 from memtap.stores.duckdb.text import text_of
@@ -129,7 +129,7 @@ class DuckDBWriter:
                 if self._is_stored(connection, stream_no, batch):
                     return False
                 ids = self._ids(connection, stream, batch)
-                rows = _add(connection, stream_no, batch, ids)
+                rows = _add(connection, stream_no, batch, ids, self._part(connection))
                 _add_losses(connection, stream_no, batch)
             stream.ids = ids  # only now: ids made in a transaction that failed do not exist
             self._stored(stream_no, batch, ids, rows)
@@ -141,7 +141,8 @@ class DuckDBWriter:
         if ahead is None or ahead.session is None:
             return False
         with self._written.turn:
-            if ahead.over or batch.number < self._written.next_batch.get(stream_no, 0):
+            over = ahead.over or ahead.session.part <= self._written.hidden_part
+            if over or batch.number < self._written.next_batch.get(stream_no, 0):
                 self._lanes.drop()  # by then another writer had stored it, or something that it names is gone
                 return False
             try:
@@ -177,6 +178,7 @@ class DuckDBWriter:
                 if self._is_stored(connection, ahead.stream_no, ahead.batch):
                     raise StoreError("stored before")  # of which whoever writes it convinces itself
                 ids = self._ids(connection, stream, ahead.batch)
+                self._part(connection)
             if not ahead.over:
                 stream.ids = ids
         return ids
@@ -184,7 +186,8 @@ class DuckDBWriter:
     def _load(self, session: Session, ahead: Ahead[Session]) -> bool:
         with session.using() as connection:
             connection.begin()
-            session.rows = _add(connection, ahead.stream_no, ahead.batch, ahead.ids)
+            session.part = self._part(connection)
+            session.rows = _add(connection, ahead.stream_no, ahead.batch, ahead.ids, session.part)
         return True
 
     # -- in a transaction
@@ -233,6 +236,12 @@ class DuckDBWriter:
             written.folded = False
         finally:
             written.housekeeping.release()
+
+    def _part(self, connection: Connection) -> int:
+        """Into which calls go. The first to ask does so in the writers' turn."""
+        if self._written.part is None:
+            self._written.part = parts.newest(connection)
+        return self._written.part
 
     def _ids(self, connection: Connection, stream: OpenStream, batch: SealedBatch) -> LocalIds:
         return stream.ids.covering(
@@ -286,13 +295,13 @@ class DuckDBWriter:
         return self._streams[stream_no]
 
 
-def _add(connection: Connection, stream_no: int, batch: SealedBatch, ids: LocalIds) -> int:
+def _add(connection: Connection, stream_no: int, batch: SealedBatch, ids: LocalIds, part: int) -> int:
     """Append the batch, its calls and their sums; returns the rows added to `activity`."""
-    connection.execute(sql.ADD_BATCH, [stream_no, *_batch_row(batch)])
+    connection.execute(sql.ADD_BATCH, [stream_no, *_batch_row(batch), part])
     events, rows = batch.events, 0
     if len(events):
         first_id = schema.event_id(stream_no, batch.first_ordinal)
-        _append(connection, sql.ADD_EVENTS, events.events(ids.processes, ids.names, first_id))
+        _append(connection, sql.ADD_EVENTS.format(part=part), events.events(ids.processes, ids.names, first_id))
         activity = events.activity(ids.processes, ids.names)
         _append(connection, sql.ADD_ACTIVITY.format(stream_no=stream_no), activity)
         rows += len(activity)
