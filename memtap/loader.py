@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from memtap.spool.spool import Spool
 
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 1.5  # a store that is back is noticed within two seconds
+LONGEST_PAUSE_S = 0.5  # a store that is back has everything within two seconds, however long it was away
 STALLED_S = 2.0  # a batch that takes longer is told of
 SPOOL_AFTER_S = 0.5  # a batch waits so long in memory; then it is put on disk
 SPOOLED_AHEAD = 3  # batches of a spool that the store may know at a time

@@ -1,6 +1,6 @@
 """memtap as a user runs it, but for what a test cannot wait for: `python under_test.py run --tap numbered:…`
 
-SHORTER holds values, in JSON: {"memtap.loader.LONGEST_PAUSE_S": 0.5}. The tap `numbered:ARGUMENTS` is the program
+SHORTER holds values, in JSON: {"memtap.loader.FIRST_PAUSE_S": 0.2}. The tap `numbered:ARGUMENTS` is the program
 numbered.py with these (separated by spaces), whose processes /proc does not know.
 """
 

@@ -22,7 +22,6 @@ UNDER_TEST = [sys.executable, "-P", str(Path(__file__).with_name("under_test.py"
 TOKEN = "a-token-of-the-tests"
 SHORTER = {
     "memtap.live.LIVE_FLUSH_S": [0.05, 0.2],  # many small batches
-    "memtap.loader.LONGEST_PAUSE_S": 0.5,
     "memtap.stores.mysql.session.ANSWER_TIMEOUT_S": 1,
     "memtap.stores.mysql.session.CONNECT_TIMEOUT_S": 2,
     "memtap.stores.mysql.session.LOCK_WAIT_S": 1,

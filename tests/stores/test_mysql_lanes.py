@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from counted import FIRST_US, STREAM, Call, batches, some_calls, some_wide_calls
+from counted import FIRST_US, HOST, STREAM, Call, batches, some_calls, some_wide_calls
 from cut import proxy
 from mariadb import Server
 from waiting import wait_until
@@ -19,7 +19,8 @@ from memtap.errors import StoreAway
 from memtap.loader import Loader
 from memtap.spool.spool import Spool
 from memtap.stores import open_store
-from memtap.stores.contract import Retention, SealedBatch, Writer
+from memtap.stores.contract import Retention, SealedBatch, Writer, unknown_boot
+from memtap.stores.local_ids import LocalIds
 from memtap.stores.mysql.session import Session
 from memtap.stores.pace import Pace
 
@@ -179,6 +180,24 @@ def test_two_writers_that_meet_a_process_at_once_make_it_once(mariadb: Server, d
             " GROUP BY p.pid ORDER BY p.pid"
         )
         assert found == [(pid, 200) for pid in range(1, 41)], table
+
+
+def test_a_process_that_its_own_writer_has_forgotten_is_found_again(mariadb: Server, database: str, url: str) -> None:
+    """As the parser forgets one of format 1 that is quiet for long: it has a number of its own when it comes back."""
+    stream = replace(STREAM, host=replace(HOST, boot_id=unknown_boot("one")))
+    calls = [Call(pid=1 + n % 10, time_us=FIRST_US + n) for n in range(3000)]
+    parsers = [list(batches(calls[:1000] * 3)) for _ in range(3)]  # each names its processes anew
+    with closing(open_store(url, connections=2)) as store:
+        store.migrate()
+        with closing(store.writer()) as writer:
+            number = writer.open_stream(stream).stream_no
+            for at, each in enumerate(parsers):
+                batch = each[at]
+                writer._streams[number].ids = LocalIds()  # type: ignore[attr-defined]
+                assert writer.write(number, batch)
+    assert mariadb.execute(f"SELECT pid, requests FROM {database}.processes ORDER BY pid") == [
+        (pid, 300) for pid in range(1, 11)
+    ]
 
 
 def test_housekeeping_finds_its_gap_while_lanes_are_busy(

@@ -357,7 +357,8 @@ def _add_to_processes(session: Session, stream: OpenStream, ids: LocalIds, batch
     except StoreError as error:
         if not isinstance(error.__cause__, Exception) or code_of(error.__cause__) != DUPLICATE_KEY:
             raise
-        stream.others = "met"
+        # One that it made itself and has forgotten, or another writer's.
+        stream.others = "maybe" if stream.others == "none" else "met"
         raise _IdsGone from None
 
 
