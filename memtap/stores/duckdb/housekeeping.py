@@ -1,9 +1,10 @@
 """Housekeeping: folding what waits for it, and dropping what is no longer kept, one bounded step at a time.
 
 Calls are dropped by extents, which are runs of calls in the order of their arrival, so that whole row groups go and
-their blocks are used again. An extent's age is that of its newest call or of its arrival, whichever is more: a clock
-that once stood ten years ahead keeps nothing for ten years. A tier is first no longer read before its new horizon, and
-a step later its rows go: a reader that has seen the old horizon has ended by then.
+their blocks are used again; a part (memtap.stores.duckdb.parts) that has no calls any more goes as a table. An
+extent's age is that of its newest call or of its arrival, whichever is more: a clock that once stood ten years ahead
+keeps nothing for ten years. A tier is first no longer read before its new horizon, and a step later its rows go: a
+reader that has seen the old horizon has ended by then.
 
 What is deleted is nobody's but housekeeping's, so the writer goes on meanwhile; it waits for its turn only while what
 it changes itself is folded or trimmed, some tens of milliseconds at most. `written.housekeeping` is held all the while:
