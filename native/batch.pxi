@@ -290,7 +290,7 @@ cdef class Batch:
         cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")
         cdef uint32_t extras
         with nogil:
-            extras = event_extras(&self.columns, names.ids)
+            extras = event_extras(&self.columns, names.ids, self.name_count)
         return EVENT_COLUMNS + tuple([EXTRA_COLUMNS[i] for i in range(len(EXTRA_COLUMNS)) if extras >> i & 1])
 
     def events_text(self, process_ids, name_ids, uint64_t first_id):
@@ -319,7 +319,7 @@ cdef class Batch:
                 if order != NULL:
                     sort_moments(&self.columns, order)
                 end = put_events(text, &self.columns, processes.ids, names.ids, first_id,
-                                 event_extras(&self.columns, names.ids), order)
+                                 event_extras(&self.columns, names.ids, self.name_count), order)
             return text[:end - text]
         finally:
             free(order)

@@ -13,10 +13,6 @@ class FormatError(ValueError):
     """The stream's header names a format that this memtap does not know."""
 
 
-cdef Way ways[3]
-SCANS = tuple(ways[i].name.decode() for i in range(all_ways(ways)))
-
-
 cdef class Parser:
     """Bytes of one stream to columns and to the ledger of exact totals per process. Used by one thread at a time.
 

@@ -56,10 +56,14 @@ typedef struct {          /* the calls of one chunk */
 typedef size_t lines1_function(const uint8_t *base, const uint16_t *newlines, size_t lines, const uint8_t *line,
                                const Known1 *known, Lines1 *rows);
 
+/* Makes of each number below 10^8 its eight digits, one a byte, the first in the lowest. */
+typedef void digits_function(uint64_t *numbers, size_t count);
+
 typedef struct {
     const char *name;
     scan_function *scan;
     lines1_function *lines1;
+    digits_function *digits;
 } Way;
 
 #define ZEROS 0x3030303030303030u
@@ -162,6 +166,20 @@ static size_t lines1_scalar(const uint8_t *base, const uint16_t *newlines, size_
     return i;
 }
 
+/* Two, four, eight digits at a time. 10486 / 2^20 and 103 / 2^10 are 1/100 and 1/10, exact for what stands in a lane:
+ * below 10^4, below 100. */
+static inline uint64_t digits_of(uint64_t value) {
+    value = value / 10000 | (value % 10000) << 32;
+    uint64_t hundreds = (value * 10486) >> 20 & 0x0000007f0000007fu;
+    value = hundreds | (value - 100 * hundreds) << 16;
+    uint64_t tens = (value * 103) >> 10 & 0x000f000f000f000fu;
+    return tens | (value - 10 * tens) << 8;
+}
+
+static void digits_scalar(uint64_t *numbers, size_t count) {
+    for (size_t i = 0; i < count; i++) numbers[i] = digits_of(numbers[i]);
+}
+
 /* Appends the offsets of the bits of `mask` (byte i of a 64-byte group) to `offsets`; returns where the next one goes.
  * Two are written whatever there is: lines of 40 bytes or more leave at most two to a group, and no branch to guess. */
 #define SCAN_GROUP(mask, base)                                                \
@@ -253,6 +271,30 @@ static const uint8_t tail_most1[32] = {
     0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 };
 
+/* The same with vectors: 3518437209 / 2^45 is 1/10000, 5243 / 2^19 is 1/100, 6554 / 2^16 is 1/10. */
+#define DIGITS(name, features, vector, bits, prefix, either)                                                    \
+    __attribute__((target(features))) static void name(uint64_t *numbers, size_t count) {                       \
+        const size_t each = sizeof(vector) / 8;                                                                 \
+        size_t i = 0;                                                                                           \
+        for (; i + each <= count; i += each) {                                                                  \
+            vector v = prefix##_loadu_si##bits((const vector *)(numbers + i));                                  \
+            vector q = prefix##_srli_epi64(prefix##_mul_epu32(v, prefix##_set1_epi64##either(3518437209)), 45); \
+            vector r = prefix##_sub_epi64(v, prefix##_mul_epu32(q, prefix##_set1_epi64##either(10000)));        \
+            v = prefix##_or_si##bits(q, prefix##_slli_epi64(r, 32));                                            \
+            q = prefix##_srli_epi16(prefix##_mulhi_epu16(v, prefix##_set1_epi16(5243)), 3);                     \
+            r = prefix##_sub_epi16(v, prefix##_mullo_epi16(q, prefix##_set1_epi16(100)));                       \
+            v = prefix##_or_si##bits(q, prefix##_slli_epi32(r, 16));                                            \
+            q = prefix##_mulhi_epu16(v, prefix##_set1_epi16(6554));                                             \
+            r = prefix##_sub_epi16(v, prefix##_mullo_epi16(q, prefix##_set1_epi16(10)));                        \
+            v = prefix##_or_si##bits(q, prefix##_slli_epi16(r, 8));                                             \
+            prefix##_storeu_si##bits((vector *)(numbers + i), v);                                               \
+        }                                                                                                       \
+        digits_scalar(numbers + i, count - i);                                                                  \
+    }
+
+DIGITS(digits_avx2, "avx2", __m256i, 256, _mm256, x)
+DIGITS(digits_avx512, "avx512f,avx512bw", __m512i, 512, _mm512, )
+
 #define TARGET __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #define WAY(name) name##_avx2
 #include "lines1.h"
@@ -269,10 +311,10 @@ static inline int all_ways(Way *ways) {
     __builtin_cpu_init();
     int bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
     if (bits && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-        ways[count++] = (Way){"avx512", scan_avx512, lines1_avx512};
-    if (bits && __builtin_cpu_supports("avx2")) ways[count++] = (Way){"avx2", scan_avx2, lines1_avx2};
+        ways[count++] = (Way){"avx512", scan_avx512, lines1_avx512, digits_avx512};
+    if (bits && __builtin_cpu_supports("avx2")) ways[count++] = (Way){"avx2", scan_avx2, lines1_avx2, digits_avx2};
 #endif
-    ways[count++] = (Way){"scalar", scan_scalar, lines1_scalar};
+    ways[count++] = (Way){"scalar", scan_scalar, lines1_scalar, digits_scalar};
     return count;
 }
 

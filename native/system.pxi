@@ -70,10 +70,13 @@ cdef extern from "scan.h" nogil:
     ctypedef size_t lines1_function(const uint8_t *base, const uint16_t *newlines, size_t lines, const uint8_t *line,
                                     const Known1 *known, Lines1 *rows) noexcept nogil
     size_t recent_place(uint64_t low, uint64_t high) noexcept nogil
+    ctypedef void digits_function(uint64_t *numbers, size_t count) noexcept nogil
     ctypedef struct Way:
         const char *name
         scan_function *scan
         lines1_function *lines1
+        digits_function *digits
+    uint64_t digits_of(uint64_t value) noexcept nogil
     int all_ways(Way *ways)
 
 cdef extern from "string.h" nogil:

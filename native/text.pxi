@@ -15,18 +15,8 @@ cdef enum:
     EXTRA_NAME = 32
 
 
-cdef inline uint64_t digits_of(uint64_t value) noexcept nogil:
-    """The eight digits of a number below 10^8, one a byte, the first in the lowest (SWAR: two, four, eight at a time).
-
-    10486 / 2^20 and 103 / 2^10 are 1/100 and 1/10, exact for what stands in a lane: below 10^4, below 100.
-    """
-    cdef uint64_t hundreds
-    cdef uint64_t tens
-    value = (value // 10000) | ((value % 10000) << 32)
-    hundreds = ((value * 10486) >> 20) & <uint64_t> 0x0000007f0000007f
-    value = hundreds | ((value - 100 * hundreds) << 16)
-    tens = ((value * 103) >> 10) & <uint64_t> 0x000f000f000f000f
-    return tens | ((value - 10 * tens) << 8)
+cdef Way ways[3]
+SCANS = tuple(ways[i].name.decode() for i in range(all_ways(ways)))
 
 
 cdef inline char *put_eight(char *p, uint64_t value) noexcept nogil:
@@ -38,7 +28,11 @@ cdef inline char *put_eight(char *p, uint64_t value) noexcept nogil:
 
 cdef inline char *put_small(char *p, uint64_t value) noexcept nogil:
     """A number below 10^8, without leading zeros. Eight bytes may be written."""
-    cdef uint64_t digits = digits_of(value)
+    return put_digits(p, digits_of(value))
+
+
+cdef inline char *put_digits(char *p, uint64_t digits) noexcept nogil:
+    """The same of its eight digits."""
     cdef int zeros = __builtin_ctzll(digits | (<uint64_t> 1 << 56)) >> 3
     digits = (digits | <uint64_t> 0x3030303030303030) >> (8 * zeros)
     memcpy(p, &digits, 8)
@@ -116,17 +110,25 @@ cdef inline char *put_what(char *p, uint8_t what) noexcept nogil:
     return p + (what_text[what] >> 56)
 
 
-cdef uint32_t event_extras(const Columns *columns, const uint32_t *name_ids) noexcept nogil:
+cdef uint32_t event_extras(const Columns *columns, const uint32_t *name_ids, size_t name_count) noexcept nogil:
     """Which columns these calls have besides those of every call: bits of EXTRA_*."""
     cdef uint32_t extras = 0
+    cdef uint32_t names = 0
+    cdef uint64_t lengths = 0
     cdef size_t i
-    for i in range(columns.rows):
-        if columns.length[i] >= NARROW:
-            extras |= EXTRA_LENGTH
-        if name_ids[columns.name[i]] >= NARROW_NAME:
-            extras |= EXTRA_NAME
-        if columns.wide:
-            extras |= EXTRA_PAGES
+    for i in range(columns.rows):  # a loop that a vector does
+        lengths |= columns.length[i]
+    if lengths >= NARROW:
+        extras |= EXTRA_LENGTH
+    for i in range(name_count):
+        names |= name_ids[i]
+    if names >= NARROW_NAME:  # of some name; maybe of none of these calls
+        for i in range(columns.rows):
+            if name_ids[columns.name[i]] >= NARROW_NAME:
+                extras |= EXTRA_NAME
+    if columns.wide and columns.rows:
+        extras |= EXTRA_PAGES
+        for i in range(columns.rows):
             if columns.error[i]:
                 extras |= EXTRA_ERRNO
             if columns.freed[i] and columns.freed[i] != whole_pages(columns.length[i]):
@@ -180,8 +182,8 @@ cdef void sort_moments(const Columns *columns, Moment *order) noexcept nogil:
 
 
 cdef struct Repeated:      # text of the row before: what most rows have in common with it
-    uint64_t time_high     # the time's digits before the last eight
-    uint64_t time_text     # as eight digits
+    uint64_t time_us       # a time of 16 digits, of which the last eight are zeros
+    uint64_t time_text     # the others as text
     uint32_t process
     uint32_t name
     size_t size            # of the following
@@ -189,6 +191,12 @@ cdef struct Repeated:      # text of the row before: what most rows have in comm
     uint64_t id_high       # the id's digits before the last two
     size_t id_size         # of the following
     char id_text[24]       # the same digits
+
+
+cdef struct Numbers:       # of the next rows
+    size_t row[CHUNK]
+    uint64_t low[CHUNK]    # digits
+    uint64_t length[CHUNK]
 
 
 cdef inline char *put_id(char *p, uint64_t id, Repeated *repeated) noexcept nogil:
@@ -208,15 +216,36 @@ cdef inline char *put_id(char *p, uint64_t id, Repeated *repeated) noexcept nogi
     return p + 2
 
 
-cdef inline char *put_time(char *p, uint64_t time_us, Repeated *repeated) noexcept nogil:
-    cdef uint64_t high = time_us // 100000000
-    if not expect_true(high == repeated.time_high):
-        if not 10000000 <= high <= 99999999:  # not 16 digits
-            return put(p, time_us)
-        repeated.time_high = high
-        repeated.time_text = digits_of(high) | <uint64_t> 0x3030303030303030
+cdef inline char *put_time(char *p, uint64_t time_us, uint64_t low, Repeated *repeated) noexcept nogil:
+    """`low`: the digits of the time's last eight, if it is `repeated.time_us` or up to 10^8 later."""
+    if not expect_true(time_us - repeated.time_us < 100000000):
+        return put(p, time_us)
     memcpy(p, &repeated.time_text, 8)
-    return put_eight(p + 8, time_us - high * 100000000)
+    low |= <uint64_t> 0x3030303030303030
+    memcpy(p + 8, &low, 8)
+    return p + 16
+
+
+cdef inline void put_numbers(Numbers *numbers, const Columns *columns, const Moment *order, size_t first, size_t count,
+                             Repeated *repeated) noexcept nogil:
+    """Which rows come next, and the digits of their times and lengths, many at a time."""
+    cdef size_t n, i
+    cdef uint64_t time_us, length
+    i = first if order == NULL else order[first].at
+    time_us = columns.time_us[i]
+    if time_us - repeated.time_us >= 100000000 and time_us >= <uint64_t> 1000000000000000 and \
+            time_us < <uint64_t> 10000000000000000:  # 16 digits
+        repeated.time_us = time_us - time_us % 100000000
+        repeated.time_text = digits_of(time_us // 100000000) | <uint64_t> 0x3030303030303030
+    for n in range(count):
+        i = first + n if order == NULL else order[first + n].at
+        time_us = columns.time_us[i] - repeated.time_us
+        length = columns.length[i]
+        numbers.row[n] = i
+        numbers.low[n] = time_us if time_us < 100000000 else 0
+        numbers.length[n] = length if length < NARROW else 0
+    ways[0].digits(numbers.low, count)
+    ways[0].digits(numbers.length, count)
 
 
 cdef inline char *put_who(char *p, uint32_t process, uint32_t name, const uint32_t *process_ids,
@@ -235,41 +264,47 @@ cdef inline char *put_who(char *p, uint32_t process, uint32_t name, const uint32
 cdef char *put_events(char *p, const Columns *columns, const uint32_t *process_ids, const uint32_t *name_ids,
                       uint64_t first_id, uint32_t extras, const Moment *order) noexcept nogil:
     """In the order of time, given by `order` unless the calls are in it already (NULL)."""
-    cdef size_t at
-    cdef size_t i
+    cdef size_t first = 0
+    cdef size_t n, i, count
     cdef uint64_t length
     cdef uint64_t freed
     cdef uint64_t vm
     cdef uint32_t name
     cdef bint pages
     cdef Repeated repeated
+    cdef Numbers numbers
     memset(&repeated, 0, sizeof(Repeated))
-    repeated.time_high = <uint64_t> -1  # of no time
+    repeated.time_us = <uint64_t> 1000000000000000
+    repeated.time_text = digits_of(repeated.time_us // 100000000) | <uint64_t> 0x3030303030303030
     repeated.id_high = <uint64_t> -1
-    for at in range(columns.rows):
-        i = at if order == NULL else order[at].at
-        length = columns.length[i]
-        p = put_tab(put_id(p, first_id + i, &repeated))
-        p = put_tab(put_time(p, columns.time_us[i], &repeated))
-        p = put_who(p, columns.process[i], columns.name[i], process_ids, name_ids, &repeated)
-        p = put_what(p, event_what(columns, i))
-        p = put_if(p, length < NARROW, length)
-        if extras & EXTRA_PAGES:
-            vm = columns.vm[i]
-            pages = not (vm & 4095 or vm >> 12 >> PAGES_BITS)
-            p = put_if(p, pages, vm >> 12)
-            if extras & EXTRA_VM:
-                p = put_if(p, not pages, vm)
-            if extras & EXTRA_ERRNO:
-                p = put_if(p, columns.error[i] != 0, columns.error[i])
-            if extras & EXTRA_FREED:
-                freed = columns.freed[i]
-                p = put_if(p, freed and freed != whole_pages(length), freed)
-        if extras & EXTRA_LENGTH:
-            p = put_if(p, length >= NARROW, length)
-        if extras & EXTRA_NAME:
-            name = name_ids[columns.name[i]]
-            p = put_if(p, name >= NARROW_NAME, name)
-        p[0] = c'\n'
-        p += 1
+    while first < columns.rows:
+        count = min(columns.rows - first, <size_t> CHUNK)
+        put_numbers(&numbers, columns, order, first, count, &repeated)
+        first += count
+        for n in range(count):
+            i = numbers.row[n]
+            length = columns.length[i]
+            p = put_tab(put_id(p, first_id + i, &repeated))
+            p = put_tab(put_time(p, columns.time_us[i], numbers.low[n], &repeated))
+            p = put_who(p, columns.process[i], columns.name[i], process_ids, name_ids, &repeated)
+            p = put_what(p, event_what(columns, i))
+            p = put_digits(put_tab(p), numbers.length[n]) if length < NARROW else put_null(put_tab(p))
+            if extras & EXTRA_PAGES:
+                vm = columns.vm[i]
+                pages = not (vm & 4095 or vm >> 12 >> PAGES_BITS)
+                p = put_if(p, pages, vm >> 12)
+                if extras & EXTRA_VM:
+                    p = put_if(p, not pages, vm)
+                if extras & EXTRA_ERRNO:
+                    p = put_if(p, columns.error[i] != 0, columns.error[i])
+                if extras & EXTRA_FREED:
+                    freed = columns.freed[i]
+                    p = put_if(p, freed and freed != whole_pages(length), freed)
+            if extras & EXTRA_LENGTH:
+                p = put_if(p, length >= NARROW, length)
+            if extras & EXTRA_NAME:
+                name = name_ids[columns.name[i]]
+                p = put_if(p, name >= NARROW_NAME, name)
+            p[0] = c'\n'
+            p += 1
     return p

@@ -66,7 +66,7 @@ cdef object check_forms(Batch batch, Chance *chance):
     cdef bytes text
     text = batch.events_text(processes, names, first_id)
     check_event_rows(text, <const char *> text + len(text), &batch.columns, process_map, name_map, first_id,
-                     event_extras(&batch.columns, name_map), True)
+                     event_extras(&batch.columns, name_map, batch.name_count), True)
     fuzz_require(len(batch.events_columns(names)) >= 6, b"the columns that each call has")
     text = batch.sums_text(processes, 1)
     check_sums_rows(text, <const char *> text + len(text), &batch.activities, batch.columns.wide)

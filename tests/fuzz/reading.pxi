@@ -330,16 +330,37 @@ cdef void check_sums_rows(const char *p, const char *end, const Activities *acti
     fuzz_require(p == end, b"sums: nothing beyond")
 
 
+cdef void check_digits(Chance *chance) noexcept nogil:
+    """All ways to make digits of numbers give the same, which is the number."""
+    cdef Way ways[3]
+    cdef uint64_t[20] numbers, digits
+    cdef uint64_t value
+    cdef size_t count = chance_below(chance, 21)
+    cdef size_t i, place
+    cdef int way
+    for i in range(count):
+        numbers[i] = (chance_next(chance) >> 20) % 100000000 >> chance_below(chance, 27)
+    for way in range(all_ways(ways)):
+        memcpy(digits, numbers, sizeof(digits))
+        ways[way].digits(digits, count)
+        for i in range(count):
+            value = 0
+            for place in range(8):
+                value = 10 * value + (digits[i] >> (8 * place) & 0xff)
+            fuzz_require(value == numbers[i], b"text: digits are the number's")
+
+
 cdef void check_text(Reading *reading, const Columns *columns, const Activities *activities) noexcept nogil:
     """LOAD DATA text holds what the columns hold, in room of the size that Batch takes."""
     cdef uint32_t *processes = check_map(reading.parse.ledger.count, 4000000000)
     cdef uint32_t *names = check_map(reading.parse.names.count, 99999999)
     cdef uint64_t first_id = chance_next(reading.chance) >> chance_below(reading.chance, 64)
     cdef char *text = <char *> fuzz_buffer(columns.rows * EVENT_TEXT_MAX)
-    cdef uint32_t extras = event_extras(columns, names)
+    cdef uint32_t extras = event_extras(columns, names, reading.parse.names.count)
     cdef char *end = put_events(text, columns, processes, names, first_id, extras, NULL)
     cdef Place *places
     cdef size_t active = activities.count
+    check_digits(reading.chance)
     check_event_rows(text, end, columns, processes, names, first_id, extras, False)
     fuzz_release(text)
     text = <char *> fuzz_buffer(active * SUMS_TEXT_MAX)
