@@ -31,6 +31,7 @@ def growth(short: Trace, whole: Trace, folder: Path, *, long: bool) -> list[Peak
     if long:
         run = ingest_again(whole, 10, "null://", folder)
         peaks.append(Peak(f"{10 * whole.lines:,} lines into null://", run.peak_bytes, MOST))
+        peaks.append(_into_duckdb(whole, folder, f"{10 * whole.lines:,} lines into DuckDB", times=10))
     return peaks
 
 
@@ -53,10 +54,13 @@ def _peak(trace: Trace, store: str, folder: Path, what: str, goal: int = MOST) -
     return Peak(what, ingest(trace, store, folder).peak_bytes, goal)
 
 
-def _into_duckdb(trace: Trace, folder: Path, what: str) -> Peak:
+def _into_duckdb(trace: Trace, folder: Path, what: str, *, times: int = 1) -> Peak:
     path = folder / "memory.duckdb"
-    init(folder, f"duckdb:///{path}")
+    store = f"duckdb:///{path}"
+    init(folder, store)
     try:
-        return _peak(trace, f"duckdb:///{path}", folder, what)
+        if times == 1:
+            return _peak(trace, store, folder, what)
+        return Peak(what, ingest_again(trace, times, store, folder).peak_bytes, MOST)
     finally:
         path.unlink()
