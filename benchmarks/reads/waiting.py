@@ -19,8 +19,8 @@ STREAM = Stream("waiting", "stdin", Host("bench", "boot", 16 << 30, 4096))
 
 def waiting(store: Store, calls: int) -> dict[str, dict[str, float]]:
     """Milliseconds of the clock, median and longest: `alone`, and with `housekeeping`, in steps that each drop what
-    one may. The calls are those that come next of a store of so many."""
-    with closing(store.writer()) as writer:
+    one may. The calls are those that come next of a store of so many; somebody reads it, as of `memtap run`."""
+    with closing(store.reader()), closing(store.writer()) as writer:
         cursor = writer.open_stream(STREAM)
         half = BATCHES // 2
         took: dict[str, list[float]] = {"alone": [], "housekeeping": []}
