@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import memtap
 from memtap.errors import MemtapError, UsageError
@@ -23,23 +23,8 @@ class ShowVersion(argparse.Action):
         parser.exit()
 
 
-class Formatter(argparse.HelpFormatter):
-    """As wide as the terminal. argparse makes one for each option, and asks shutil, which loads bz2 and lzma."""
-
-    def __init__(self, prog: str) -> None:
-        columns = os.environ.get("COLUMNS", "")
-        try:
-            width = int(columns) if columns.isdecimal() and int(columns) else os.get_terminal_size().columns
-        except OSError:
-            width = 80  # as argparse has it where nobody says
-        super().__init__(prog, width=width - 2)
-
-
 class CommandParser(argparse.ArgumentParser):
     """Says what is wrong in one line; argparse's own usage before it would be most of the screen."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"formatter_class": Formatter, **kwargs})
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what there is\n")

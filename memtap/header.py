@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import memtap
 from memtap.errors import MemtapError
 from memtap.stores.contract import Host
-from memtap.values import dataclass
 
 MARK = b"memtap: format="
 _MOST_BYTES = 1024  # HEADER_MAX in native/parse.pxi

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from dataclasses import replace
 from threading import Thread
 
 from memtap import header
@@ -22,7 +23,6 @@ from memtap.stores.contract import Reader as StoreReader
 from memtap.taps.child import Launch, OwnChild
 from memtap.taps.supervisor import Supervisor
 from memtap.taps.tap import Tap
-from memtap.values import replace
 
 RING_BYTES = 16 << 20  # 0.2 s of the fastest tap there is
 WAITING_ROWS = 1_000_000  # calls that may wait in memory for a store that is away: 60 MB

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from memtap.native import Batch, Parser
 from memtap.spool.delivery import Delivery
 from memtap.spool.record import End, Ended, Entry, span_us
 from memtap.stores.contract import Cursor, Host, Loss, SealedBatch, Stream, Writer
-from memtap.values import dataclass, replace
 
 if TYPE_CHECKING:
     from memtap.spool.segment import Damage

@@ -8,11 +8,11 @@ import pwd
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memtap.errors import MemtapError, UsageError
-from memtap.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from memtap.host import live_pids
 from memtap.native import LedgerRow
-from memtap.values import dataclass
 
 _TICK_US = 10_000  # 1 / USER_HZ
 _RESIDENT_BYTES = 1 << 20  # less is not worth a line

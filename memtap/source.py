@@ -7,10 +7,10 @@ import os
 import stat
 import zlib
 from contextlib import closing
+from hashlib import blake2b
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from memtap.digest import blake2b
 from memtap.errors import MemtapError
 from memtap.header import Header, find
 from memtap.names import display

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
-
-from memtap.values import dataclass, field
 
 if TYPE_CHECKING:
     from memtap.stores.contract import Maintenance, Retention

@@ -5,9 +5,8 @@ from __future__ import annotations
 import grp
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
-
-from memtap.values import dataclass
 
 CAP_SYS_MODULE = 16  # linux/capability.h
 CAP_SYS_ADMIN = 21

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from memtap.checks import bpftrace, installation, recording, store, systemtap
 from memtap.checks import kernel as kernel_facts
-from memtap.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,6 +8,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
+
+import orjson
 
 from memtap.commands import keeping, loading
 from memtap.errors import MemtapError
@@ -23,7 +26,6 @@ from memtap.source import FileSource, PipeSource, open_source, shown_path, unrea
 from memtap.stopping import Stop, stop_on_signals
 from memtap.stores import open_store, store_url
 from memtap.stores.contract import Cursor, Stream, Writer, is_known_boot, unknown_boot
-from memtap.values import dataclass, replace
 
 PATIENCE_S = 60.0  # how long a store may be away in the middle of a file
 KEPT_PROCESSES = 16_384  # 200 bytes each: the store is asked again for who is let go of
@@ -86,9 +88,7 @@ class Outcome:
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["seconds"] = round(self.seconds, 6)
         fields["samples"] = [display(line) for line in self.samples]
-        import json  # faster to load than orjson
-
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        return orjson.dumps(fields)
 
     def as_text(self) -> Iterator[str]:
         if self.resumed_at and not self.lines:

@@ -7,10 +7,10 @@ import os
 import sys
 import threading
 import webbrowser
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memtap.errors import UsageError
-from memtap.values import dataclass
 
 # The web server takes its time to load: commands that only share this parser do without.
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import cast
@@ -27,7 +28,6 @@ from memtap.stores.address import MySQLAddress, parse
 from memtap.stores.contract import Reader, Store, Writer
 from memtap.taps.choice import MOST_LEFT_OUT, SPECS, choose
 from memtap.taps.tap import Tap
-from memtap.values import replace
 
 LOOK_S = 0.5  # how often the terminal is told of what changed
 WORTH_TELLING = 5  # batches in the spool: a store that is slow for a moment is no news

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
 from memtap.names import parse
-from memtap.values import dataclass
 
 Table = Literal["events", "rollups", "processes"]
 Format = Literal["csv", "jsonl", "parquet"]

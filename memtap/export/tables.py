@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memtap.native import CALLS, KINDS
-from memtap.values import dataclass
 
 if TYPE_CHECKING:
     from memtap.export.selection import Selection

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from memtap.host import this_host
 from memtap.spool.record import End, Ended, Entry, Head, Item, no_events, span_us, tag_of
 from memtap.stores.contract import Cursor, Loss, SealedBatch, Stream, Writer
-from memtap.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from memtap.spool.segment import Damage

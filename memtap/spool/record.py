@@ -14,14 +14,16 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from typing import Literal
 
-from memtap.digest import blake2b
+import orjson
+
 from memtap.native import Batch, Parser
 from memtap.stores.contract import Host, Loss, SealedBatch, Stream
 from memtap.stores.repeats import storable
-from memtap.values import dataclass
 
 VERSION = 1
 SALT_BYTES = 8
@@ -152,8 +154,6 @@ def encode(stream: Stream, item: Item) -> Encoded:
     else:
         kind = "end"
         number, first_ordinal = item.number, item.ordinal
-    import orjson
-
     meta = orjson.dumps(said)
     tag = tag_of(stream.name)
     sizes = len(meta), len(payload), _crc(meta), _crc(payload)
@@ -182,8 +182,6 @@ def entry_of(head: Head, meta: bytes, payload: bytes, unpack: Callable[[bytes], 
     """The record with this head. None: not even its stream can be told."""
     if len(meta) != head.meta_bytes or _crc(meta) != head.meta_crc:
         return None
-    import orjson
-
     said = orjson.loads(meta)
     stream = _stream(said["stream"])
     if head.kind == "ended":

@@ -7,10 +7,10 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from memtap.spool.record import SALT_BYTES, SIZE, VERSION, Encoded, Entry, Head, entry_of, head_of
-from memtap.values import dataclass
 
 MAGIC = b"memtap spool %3d\n" % VERSION  # for people and file(1); every record has its version itself
 _NAME = re.compile(r"([0-9]{8,})-([0-9a-f]{16})\.spool")

@@ -7,10 +7,9 @@ A store is written by one `Writer` (the loader thread) and read through any numb
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-from memtap.digest import blake2b
-from memtap.values import dataclass, field
 
 if TYPE_CHECKING:
     from memtap.native import Batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from memtap.native import CALLS, KINDS
@@ -22,7 +23,6 @@ from memtap.stores.contract import (
     is_known_boot,
 )
 from memtap.stores.tiers import TIERS, Piece, pieces, tiers_of_step
-from memtap.values import replace
 
 Row = tuple[Any, ...]
 LONG_S = 3600  # of a window: a shorter one is summed as quickly as it is found out whether it holds everything

@@ -12,10 +12,9 @@ import re
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-
-from memtap.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,6 +7,7 @@ import select
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from memtap.status import TapState, TapStatus
 from memtap.stores.contract import Loss
 from memtap.taps.child import OwnChild, enlarge_pipe
 from memtap.taps.process import TapProcess
-from memtap.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
-
-from memtap.values import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 import urllib.parse
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from memtap.api.moment import Moment
@@ -14,7 +15,6 @@ from memtap.api.processes import process_columns
 from memtap.errors import MemtapError, StoreError, UsageError
 from memtap.names import display
 from memtap.stores.contract import Reader
-from memtap.values import dataclass, replace
 
 TIMEOUT_S = 10.0
 

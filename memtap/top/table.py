@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from memtap.top.sources import Row, Sample
-from memtap.values import dataclass
 
 NO_FIGURE = "-"
 

@@ -14,12 +14,12 @@ a writer that finds it held leaves it to this one to settle.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from memtap.errors import StoreAway
 from memtap.stores.contract import Maintenance, Retention
 from memtap.stores.duckdb import folding, forgetting, parts
-from memtap.values import dataclass
 
 if TYPE_CHECKING:
     from memtap.stores.duckdb.database import Database

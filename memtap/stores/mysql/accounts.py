@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from memtap.errors import StoreError, UsageError
 from memtap.stores.mysql.schema import AGED, PARTITIONED
-from memtap.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from memtap.errors import StoreAway
 from memtap.stores.mysql.session import Session
-from memtap.values import dataclass
 
 TRIES = 40
 PAUSE_S = 0.01

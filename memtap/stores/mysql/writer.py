@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TypeVar
 
@@ -23,7 +24,6 @@ from memtap.stores.mysql.session import Load, LoadMethod, Session
 from memtap.stores.pace import Pace
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 from memtap.stores.tiers import TIERS
-from memtap.values import dataclass, replace
 
 AT_ONCE = 1000  # values in one statement's list
 DETAIL_BYTES = 2048
