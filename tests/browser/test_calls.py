@@ -76,10 +76,10 @@ def test_a_filter_that_nothing_passes_says_so(dashboard: Dashboard, open_dashboa
 def test_a_long_search_says_how_far_it_has_come_and_goes_on(
     recording: Path, tmp_path: Path, start: Start, open_dashboard: Open
 ) -> None:
-    """Some thousand calls are looked through at a time, where a real search ends after a million."""
-    small = {"memtap.commands.ingest.FILE_ROWS": 4000, "memtap.pump.FILE_ROWS": 4000}
-    store = ingest(recording, tmp_path, shorter={**small, "memtap.stores.duckdb.folding.MOST_ACTIVITY": 1})
-    few = dict.fromkeys((f"memtap.stores.duckdb.reader.{name}_CALLS" for name in ("FIRST", "MOST")), 1)
+    """Two thirds of the calls are looked through at a time, where a real search ends after a million."""
+    store = ingest(recording, tmp_path, shorter={"memtap.stores.duckdb.folding.MOST_CALLS": 1000})
+    most = 2 * recording.read_bytes().count(b"\n") // 3
+    few = dict.fromkeys((f"memtap.stores.duckdb.reader.{name}_CALLS" for name in ("FIRST", "MOST")), most)
     page = open_dashboard(start("serve", "--store", store, shorter=few), query="min=9000000000000").page
     calls = page.locator("memtap-calls")
     expect(calls.locator(".placeholder")).to_have_text("No call matches so far.")

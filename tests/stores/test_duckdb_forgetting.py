@@ -122,6 +122,7 @@ def test_while_batches_come_nothing_that_they_name_is_dropped(
 ) -> None:
     """Names come and go as calls are dropped at once, and batches are loaded ahead: no call is without its name."""
     monkeypatch.setattr(folding, "MOST_ACTIVITY", 1)
+    monkeypatch.setattr(folding, "MOST_CALLS", 50)  # each batch can be dropped, however many are folded at once
     clock[0] = kept_us = NOW_US + 10 * DAY_US
     chance = random.Random(1)
     calls = [
