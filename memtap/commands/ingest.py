@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-import orjson
-
 from memtap.commands import keeping, loading
 from memtap.errors import MemtapError
 from memtap.header import Header
@@ -88,6 +86,8 @@ class Outcome:
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["seconds"] = round(self.seconds, 6)
         fields["samples"] = [display(line) for line in self.samples]
+        import orjson  # takes its time to load
+
         return orjson.dumps(fields)
 
     def as_text(self) -> Iterator[str]:

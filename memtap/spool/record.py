@@ -19,8 +19,6 @@ from functools import cache
 from hashlib import blake2b
 from typing import Literal
 
-import orjson
-
 from memtap.native import Batch, Parser
 from memtap.stores.contract import Host, Loss, SealedBatch, Stream
 from memtap.stores.repeats import storable
@@ -154,6 +152,8 @@ def encode(stream: Stream, item: Item) -> Encoded:
     else:
         kind = "end"
         number, first_ordinal = item.number, item.ordinal
+    import orjson  # takes its time to load, and an ingest has no spool
+
     meta = orjson.dumps(said)
     tag = tag_of(stream.name)
     sizes = len(meta), len(payload), _crc(meta), _crc(payload)
@@ -182,6 +182,8 @@ def entry_of(head: Head, meta: bytes, payload: bytes, unpack: Callable[[bytes], 
     """The record with this head. None: not even its stream can be told."""
     if len(meta) != head.meta_bytes or _crc(meta) != head.meta_crc:
         return None
+    import orjson
+
     said = orjson.loads(meta)
     stream = _stream(said["stream"])
     if head.kind == "ended":

@@ -8,7 +8,7 @@ import sys
 
 def test_an_ingest_starts_without_what_it_does_not_need() -> None:
     """Each of these takes as long to load as a hundred thousand lines take to parse, or longer."""
-    slow = "pathlib urllib.parse socket gzip ctypes duckdb MySQLdb rich starlette importlib.metadata"
+    slow = "orjson pathlib urllib.parse socket gzip ctypes duckdb MySQLdb rich starlette importlib.metadata"
     code = (
         "import sys; before = set(sys.modules); from memtap.cli import main\n"
         "status = main(['ingest', '/dev/null', '--store', 'null://'])\n"
