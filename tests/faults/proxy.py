@@ -122,6 +122,7 @@ class _Conversation:
         self._client = client
         self._server = server
         self._after_answer: Cut | None = None
+        self._deaf = False  # the client gets no more answers
 
     def run(self) -> None:
         answers = threading.Thread(target=self._pass_answers, daemon=True)
@@ -160,24 +161,24 @@ class _Conversation:
             _shut(self._client)
             _shut(self._server)
             return
-        _shut(self._client)  # first, so that no answer gets through
-        if cut.where == "before":
-            self._proxy.tell(cut)
-            _shut(self._server)
-            return
-        if cut.where == "held":
-            self._proxy.tell(cut)
-            time.sleep(cut.hold_s)
-        self._server.sendall(data)
+        self._deaf = True  # from here on no answer gets through
         if cut.where == "sent":
-            self._proxy.tell(cut)
+            self._server.sendall(data)
+        self._proxy.tell(cut)  # before the client notices: one that is to be killed must not end by itself
+        _shut(self._client)
+        if cut.where == "before":
+            _shut(self._server)
+        elif cut.where == "held":
+            time.sleep(cut.hold_s)
+            self._server.sendall(data)
 
     def _pass_answers(self) -> None:
         with suppress(OSError):
             while data := self._server.recv(1 << 16):
                 self._wait()
-                with suppress(OSError):
-                    self._client.sendall(data)
+                if not self._deaf:
+                    with suppress(OSError):
+                        self._client.sendall(data)
                 if cut := self._after_answer:
                     self._proxy.tell(cut)
                     break
