@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TypeVar
 
 from memtap.errors import StoreAway, StoreError
 from memtap.stores import schema
@@ -17,21 +16,19 @@ from memtap.stores.conditions import marks
 from memtap.stores.contract import Cursor, Host, SealedBatch, Stream, is_known_boot
 from memtap.stores.gate import Gate
 from memtap.stores.lanes import Ahead, Lanes
-from memtap.stores.local_ids import Facts, Identity, LocalIds, NewProcess, OpenStream
+from memtap.stores.local_ids import LocalIds, NewProcess, OpenStream
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DEADLOCK, DUPLICATE_KEY, code_of
+from memtap.stores.mysql.ids import make_processes, name_ids, process_ids, slices, take_ids
 from memtap.stores.mysql.session import Load, LoadMethod, Session
 from memtap.stores.pace import Pace
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
 from memtap.stores.tiers import TIERS
 
-AT_ONCE = 1000  # values in one statement's list
 DETAIL_BYTES = 2048
 OPENINGS = 5
 
 USED_S = 3600
-
-Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ class MySQLWriter:
                 stream_no, host_id = found[0]
                 cursor = _cursor(session, stream_no)
             else:
-                cursor = Cursor(stream_no=_take_ids(session, "stream", 1))
+                cursor = Cursor(stream_no=take_ids(session, "stream", 1))
                 if cursor.stream_no > schema.MAX_STREAM_NO:
                     raise StoreError(f"the store has its {schema.MAX_STREAM_NO} streams: begin a new store")
                 session.run(
@@ -203,7 +200,7 @@ class MySQLWriter:
             names = ids.names
             use = Use(ids.generation, 0, last_s + USED_S, now_s + USED_S / 2)
             session.run(sql.USE_STREAM, [stream_no])
-        for some in _slices(sorted(set(names))):
+        for some in slices(sorted(set(names))):
             rows = "".join(f"({number},GREATEST(UNIX_TIMESTAMP() + {2 * USED_S}, {use.until_s})),\n" for number in some)
             session.run_values(*sql.USE_NAMES, rows.encode())
             found = session.rows(f"SELECT COUNT(*) FROM names WHERE id IN ({marks(some)})", some)  # noqa: S608
@@ -217,7 +214,7 @@ class MySQLWriter:
         host_id = self._stream(stream_no).host_id
         with self._transaction() as session:
             ended = 0
-            for some in _slices(pids):
+            for some in slices(pids):
                 ended += session.run(f"{sql.END_PROCESSES}({marks(some)})", [ended_us, host_id, ended_us, *some])
             if ended:
                 session.run("UPDATE streams SET changes = changes + 1 WHERE stream_no = ?", [stream_no])
@@ -281,8 +278,8 @@ def _ids_of(session: Session, stream: OpenStream, batch: SealedBatch) -> LocalId
     new: list[NewProcess] = []
     ids = stream.ids.covering(
         batch.events,
-        lambda comms: _name_ids(session, comms),
-        lambda processes: _process_ids(session, stream, processes, new),
+        lambda comms: name_ids(session, comms),
+        lambda processes: process_ids(session, stream, processes, new),
         alone=True,  # each is made by the batch that has its first sums
     )
     return replace(ids, new=new)
@@ -353,7 +350,7 @@ def _add_to_processes(session: Session, stream: OpenStream, ids: LocalIds, batch
     rows += (sums[number] for number in sums.keys() - numbers)  # but for what another writer has made meanwhile
     session.run_values(*sql.add_to_processes(wide), b"".join(rows))
     try:
-        _make_processes(session, stream, ids.new, sums, wide=wide)
+        make_processes(session, stream, ids.new, sums, wide=wide)
     except StoreError as error:
         if not isinstance(error.__cause__, Exception) or code_of(error.__cause__) != DUPLICATE_KEY:
             raise
@@ -367,13 +364,6 @@ def _made(stream: OpenStream, ids: LocalIds) -> None:
         stream.reserved.pop(each.identity, None)
 
 
-def _make_processes(
-    session: Session, stream: OpenStream, new: Sequence[NewProcess], sums: Mapping[int, bytes], *, wide: bool
-) -> None:
-    rows = (sql.new_process(stream.host_id, *each, sums.get(each.number), wide=wide) for each in new)
-    session.run_values(sql.make_processes(wide), "", b"".join(rows))
-
-
 def _add_to_account(session: Session, stream_no: int, batch: SealedBatch) -> None:
     rows = [f"({second}, {stream_no}, {stored}, {rejected}),\n" for second, stored, rejected in batch.events.seconds]
     session.run_values(*sql.ADD_TO_ACCOUNT, "".join(rows).encode())
@@ -381,16 +371,9 @@ def _add_to_account(session: Session, stream_no: int, batch: SealedBatch) -> Non
 
 def _end_exited(session: Session, ended: Sequence[tuple[int, int]]) -> None:
     """Mark processes as ended, given with the time of their exit."""
-    for some in _slices(ended):
+    for some in slices(ended):
         statement = sql.END_EXITED.format(cases="WHEN ? THEN ? " * len(some), ids=marks(some))
         session.run(statement, [*(value for pair in some for value in pair), *(number for number, _ in some)])
-
-
-def _take_ids(session: Session, what: str, count: int) -> int:
-    """The first of `count` new ids. Other writers wait for the end of this transaction; names go before processes."""
-    first = int(session.rows(sql.NEXT_ID, [what])[0][0])
-    session.run(sql.TAKE_IDS, [count, what])
-    return first
 
 
 def _host_id(session: Session, host: Host) -> int:
@@ -402,7 +385,7 @@ def _host_id(session: Session, host: Host) -> int:
         memory, page = host.memory_bytes, host.page_size
         session.run(sql.RENEW_HOST, [memory, memory, page, page, found[0][0]])
         return int(found[0][0])
-    number = _take_ids(session, "host", 1)
+    number = take_ids(session, "host", 1)
     session.run(
         "INSERT INTO hosts (id, name, boot_id, memory_bytes, page_size) VALUES (?, ?, ?, ?, ?)",
         [number, name, boot, host.memory_bytes, host.page_size],
@@ -416,81 +399,6 @@ def _cursor(session: Session, stream_no: int) -> Cursor:
         return Cursor(stream_no)
     number, first_ordinal, stored, offset, check = rows[0]
     return Cursor(stream_no, number + 1, first_ordinal + stored, offset, bytes(check))
-
-
-def _name_ids(session: Session, comms: Sequence[bytes]) -> list[int]:
-    found: dict[bytes, int] = {}
-
-    def look_up(wanted: Sequence[bytes]) -> None:
-        for some in _slices(wanted):
-            rows = session.rows(f"SELECT comm, id FROM names WHERE comm IN ({marks(some)})", some)  # noqa: S608
-            found.update((bytes(comm), number) for comm, number in rows)
-
-    def make(new: Sequence[bytes], first: int) -> None:
-        for at in range(0, len(new), AT_ONCE):
-            some = new[at : at + AT_ONCE]
-            values = [value for number, comm in enumerate(some, first + at) for value in (number, comm)]
-            session.run(f"INSERT INTO names VALUES {', '.join(['(?, ?)'] * len(some))}", values)  # noqa: S608
-
-    _find_or_make(session, "name", comms, found, look_up, make)
-    return [found[comm] for comm in comms]
-
-
-def _process_ids(
-    session: Session, stream: OpenStream, processes: Mapping[Identity, Facts], new: list[NewProcess]
-) -> dict[Identity, int]:
-    """Those that are `new` have an id, and are made with their sums; at once where others make some, too. Numbers only,
-    so the statements are written here: a storm of processes has thousands in a batch."""
-    found: dict[Identity, int] = {}
-
-    def look_up(wanted: Sequence[Identity]) -> None:
-        if stream.others == "none":
-            return
-        for some in _slices([pid for pid, _ in wanted]):
-            pids = ",".join(map(str, some))
-            rows = session.rows(
-                f"SELECT pid, start_us, id FROM processes WHERE host_id = {int(stream.host_id)} AND pid IN ({pids})"  # noqa: S608
-            )
-            found.update(((pid, start), number) for pid, start, number in rows)
-        for identity in stream.reserved.keys() & processes:
-            if identity in found:
-                stream.reserved.pop(identity)
-            else:
-                found[identity] = stream.reserved[identity]
-                new.append(NewProcess(found[identity], identity, processes[identity]))
-        new.sort()
-
-    def make(wanted: Sequence[Identity], first: int) -> None:
-        reserved = [NewProcess(number, identity, processes[identity]) for number, identity in enumerate(wanted, first)]
-        if stream.others == "met":
-            _make_processes(session, stream, reserved, {}, wide=False)
-        else:
-            new.extend(reserved)
-
-    _find_or_make(session, "process", list(processes), found, look_up, make)
-    return found
-
-
-def _find_or_make(
-    session: Session,
-    what: str,
-    keys: Sequence[Key],
-    found: dict[Key, int],
-    look_up: Callable[[Sequence[Key]], None],
-    make: Callable[[Sequence[Key], int], None],
-) -> None:
-    """Fill `found` with an id for each key, in order of appearance where they are new."""
-    if what != "process":  # most names are there already, and nobody needs to wait; a new process is new to all
-        look_up(keys)
-        if all(key in found for key in keys):
-            return
-    session.rows(sql.NEXT_ID, [what])  # from here no other writer makes any: look, then make
-    look_up(keys)
-    new = [key for key in keys if key not in found]
-    if new:
-        first = _take_ids(session, what, len(new))
-        make(new, first)
-        found.update((key, number) for number, key in enumerate(new, first))
 
 
 def _add_losses(session: Session, stream_no: int, batch: SealedBatch) -> None:
@@ -508,7 +416,3 @@ def _add_losses(session: Session, stream_no: int, batch: SealedBatch) -> None:
 
 def _cut(text: str) -> bytes:
     return text.encode()[:DETAIL_BYTES].decode(errors="ignore").encode()  # no character in halves
-
-
-def _slices(values: Sequence[Key]) -> Iterator[Sequence[Key]]:
-    return (values[at : at + AT_ONCE] for at in range(0, len(values), AT_ONCE))
