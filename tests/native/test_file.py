@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 
 from memtap.native import File, Parser
 
+from .pulling import line, pull_all
+
 WINDOW = 64 << 10
-
-
-def line(number: int) -> bytes:
-    return b"mmap2: PID=%d, process=storm, time=%d, length=%d\n" % (number % 1000 + 1, 10**15 + number, number)
 
 
 LINES = [line(number) for number in range(20_000)]
@@ -35,17 +33,6 @@ def fd(path: Path) -> Iterator[int]:
     fd = os.open(path, os.O_RDONLY)
     yield fd
     os.close(fd)
-
-
-def pull_all(parser: Parser, file: File) -> list[int]:
-    """Every call's length, in order, until the file's end."""
-    lengths = []
-    outcome = ""
-    while outcome != "ended":
-        outcome = parser.pull(file, 1000)
-        lengths += parser.seal().length
-    parser.finish(file)
-    return lengths
 
 
 @given(

@@ -11,20 +11,7 @@ from hypothesis import strategies as st
 
 from memtap.native import Parser, Reader, Ring
 
-
-def line(number: int) -> bytes:
-    return b"mmap2: PID=%d, process=storm, time=%d, length=%d\n" % (number % 1000 + 1, 10**15 + number, number)
-
-
-def pull_all(parser: Parser, ring: Ring) -> list[int]:
-    """Every call's length, in order, until the ring's end."""
-    lengths = []
-    outcome = ""
-    while outcome != "ended":
-        outcome = parser.pull(ring, 100)
-        lengths += parser.seal().length
-    parser.finish(ring)
-    return lengths
+from .pulling import line, pull_all
 
 
 @given(st.lists(st.integers(1, 9000), min_size=1, max_size=40), st.integers(1, 20_000))
