@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import memtap
 from memtap.errors import MemtapError
@@ -11,12 +11,12 @@ from memtap.stores.contract import Host
 
 MARK = b"memtap: format="
 _MOST_BYTES = 1024  # HEADER_MAX in native/parse.pxi
-_FIELD = re.compile(rb', ([a-z]+)=("(?:[^"\\]|\\.)*"|[^,"]*)')
-_NOTICE = re.compile(rb"|Attaching [0-9]+ probes?\.\.\.|Lost [0-9]+ events")
+# Compiled when they are first asked for: most files have no header.
+_FIELD = rb', ([a-z]+)=("(?:[^"\\]|\\.)*"|[^,"]*)'
+_NOTICE = rb"|Attaching [0-9]+ probes?\.\.\.|Lost [0-9]+ events"
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """Who printed a stream, and where. `line` is the whole of it, without its newline."""
 
     line: bytes
@@ -32,7 +32,7 @@ def parse(line: bytes) -> Header:
         raise MemtapError(f"header {shown!r}: not a format that this memtap reads; it reads 1 and 2")
     if len(line) > _MOST_BYTES:
         raise MemtapError(f"header {shown!r}…: has {len(line):,} bytes, where {_MOST_BYTES:,} are the most")
-    fields = {key.decode(): value.decode("ascii", "backslashreplace") for key, value in _FIELD.findall(line)}
+    fields = {key.decode(): value.decode("ascii", "backslashreplace") for key, value in re.findall(_FIELD, line)}
     try:
         host = Host(
             name=fields["host"].strip('"'),
@@ -71,6 +71,6 @@ def find(beginning: bytes) -> tuple[bool, Header | None]:
     for line in beginning.split(b"\n")[:-1]:
         if line.startswith(MARK):
             return True, parse(line)
-        if not _NOTICE.fullmatch(line):
+        if not re.fullmatch(_NOTICE, line):
             return True, None
     return False, None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 _SHORT = {"\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r"}
 
 
@@ -27,6 +25,8 @@ def _escape(char: str) -> str:
         return f"\\x{code - 0xDC00:02x}"
     if char == " ":
         return char
+    import unicodedata  # takes its time to load, and few names need it
+
     # C*: control, format (bidi, zero width), private, unassigned; Z*: spaces that are not U+0020
     if unicodedata.category(char)[0] in "CZ":
         return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

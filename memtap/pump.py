@@ -24,20 +24,29 @@ TICK_MS = 100
 class Pump:
     """Seals a batch when it is full, when the flush interval has passed, and at the end of a stream."""
 
-    def __init__(self, parser: Parser, loader: Loader, *, flush_s: tuple[float, float] | None, base: int = 0) -> None:
+    def __init__(
+        self,
+        parser: Parser,
+        loader: Loader,
+        *,
+        flush_s: tuple[float, float] | None,
+        base: int = 0,
+        counts_calls: bool = False,
+    ) -> None:
         """`flush_s`: the least and the most that a call waits; None seals full batches only (a file). `base`: the
-        offset at which the source was opened."""
+        offset at which the source was opened. `counts_calls`: by name, which is one more look at each."""
         self.parser = parser
         self.loader = loader
         self._flush_s = flush_s
         self._base = base
+        self._counts_calls = counts_calls
         self._lines = 0
         self._rejected = 0
         self._notices = 0
         self._dropped = 0
         self._losses: list[Loss] = []
         self.newest_us = 0  # no call sealed so far was later, wherever the clock stood
-        self.calls: Counter[str] = Counter()  # by name, sealed since it began
+        self.calls: Counter[str] = Counter()  # by name, sealed since it began, if they are counted
 
     def add_loss(self, loss: Loss) -> None:
         """Stored with the next batch. From the pump's own thread."""
@@ -104,7 +113,8 @@ class Pump:
         if parser.lines == self._lines and not self._losses and not self.loader.owes:
             return
         events = parser.seal()
-        self.calls.update(events.counts())
+        if self._counts_calls:
+            self.calls.update(events.counts())
         self.newest_us = max(self.newest_us, span_us(events)[1])
         offset = self._base + parser.consumed
         now_us = time.time_ns() // 1000

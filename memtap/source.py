@@ -7,12 +7,12 @@ import os
 import stat
 import zlib
 from contextlib import closing
-from hashlib import blake2b
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from memtap.digest import blake2b
 from memtap.errors import MemtapError
-from memtap.header import Header, find
+from memtap.header import MARK, Header, find
 from memtap.names import display
 from memtap.native import Batch, File, FormatError, Parser, Reader, Ring
 
@@ -150,9 +150,10 @@ class FileSource:
         """The stream's header; None in format 1."""
         try:
             with self.open() as file:
-                return find(file.read(PEEK_BYTES))[1]
+                beginning = file.read(PEEK_BYTES)
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(self.label, error) from error
+        return find(beginning)[1] if MARK in beginning else None
 
     def bytes_from(self, offset: int) -> Drain | Mapped:
         """From `offset` on, for a parser to pull."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from pathlib import Path
 
 from memtap import privileges
+from memtap.digest import blake2b
 from memtap.stores.address import DuckDBAddress, NullAddress, parse
 
 

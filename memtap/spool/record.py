@@ -16,9 +16,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b
 from typing import Literal
 
+from memtap.digest import blake2b
 from memtap.native import Batch, Parser
 from memtap.stores.contract import Host, Loss, SealedBatch, Stream
 from memtap.stores.repeats import storable

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from memtap.digest import blake2b
 
 if TYPE_CHECKING:
     from memtap.native import Batch
