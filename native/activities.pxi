@@ -1,23 +1,12 @@
 # Activities: what each process did in each second of one batch.
 #
-# Those of the open batch are written by each call, so they are split by who needs what when: a call goes to one half of
-# a cache line, `Running`, and where it begins an activity, to the end of the arrays, which is near.
+# Those of the open batch are written by each call, so they are split by who needs what when (adding1.h): a call goes to
+# one half of a cache line, `Running`, and where it begins an activity, to the end of the arrays, which is near.
 
 cdef enum:
     ACTIVITY_BYTES = 48         # in the block, in format 1
     ACTIVITY_BYTES_WIDE = 72
     ACTIVITIES_MAX = 1 << 30    # in one batch
-
-cdef struct Running:      # 32 bytes: what each call of an activity changes
-    uint64_t bytes[2]     # requested, released: where 64 bits do not do, there are two activities for the second
-    uint32_t calls[2]     # requests, releases
-    uint32_t last         # microseconds since its second began
-    uint32_t name         # local id of the latest comm
-
-cdef struct Beginning:    # 16 bytes
-    uint64_t second_us    # where its second begins
-    uint32_t first        # microseconds since then; changes only where calls come in another order than they were made
-    uint32_t process      # local id
 
 cdef struct Said:         # 24 bytes: what only format 2 says
     uint64_t vm           # bytes, as of its latest call; 0: not known

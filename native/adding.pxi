@@ -133,60 +133,26 @@ cdef inline void ledger_blank(Ledger *ledger, size_t more) noexcept nogil:
 
 cdef inline size_t ledger_quick1(Ledger *ledger, Columns *columns, size_t row, size_t end) noexcept nogil:
     """Format-1 calls from `row` on, each of a process that lives, in the latest second. Returns the first row that is
-    no such call, or `end`. There must be room for as many more activities.
-
-    Whether a call is its process's first one in the second cannot be foreseen, so there is no branch for it: where the
-    next activity would begin is written to in any case.
-    """
-    cdef Slot *slots = ledger.slots
-    cdef Running *open = ledger.open.running + ledger.turned  # of the latest second
-    cdef Beginning *beginnings = ledger.open.beginnings + ledger.turned
-    cdef uint64_t second_us = ledger.second_us
-    cdef uint32_t first_number = ledger.first_number + ledger.turned
-    cdef uint32_t processes = ledger.count
-    cdef uint32_t count = <uint32_t> ledger.open.count - ledger.turned
-    cdef const uint64_t *times = columns.time_us
-    cdef const uint64_t *lengths = columns.length
-    cdef const uint32_t *pids = columns.pid
-    cdef const uint32_t *names = columns.name
-    cdef const uint8_t *calls = columns.call
-    cdef uint32_t *process = columns.process
-    cdef uint32_t i, n
-    cdef uint64_t since, amount
-    cdef size_t which
-    cdef Slot slot
-    cdef Running *running
-    if second_us > <uint64_t> -1 - 1000000:  # near 2^64 a difference alone would wrap around
+    no such call, or `end`. There must be room for as many more activities."""
+    cdef Adding1 to
+    if ledger.second_us > <uint64_t> -1 - 1000000:  # near 2^64 a difference alone would wrap around
         return row
     ledger_blank(ledger, end - row)
-    while row < end:
-        slot = slots[pids[row]]
-        i = slot.latest - 1
-        since = times[row] - second_us
-        if not expect_true(i < processes and since < 1000000):
-            break
-        n = slot.number - first_number
-        n = n if n < count else count
-        running = &open[n]
-        which = calls[row]
-        amount = running.bytes[which] + lengths[row]
-        if not expect_true(amount >= lengths[row]):
-            break
-        beginnings[count].second_us = second_us
-        beginnings[count].first = <uint32_t> since
-        beginnings[count].process = i
-        running.bytes[which] = amount
-        running.calls[which] += 1
-        running.name = names[row]
-        if expect_true(since >= running.last):
-            running.last = <uint32_t> since
-        else:
-            beginnings[n].first = min(<uint32_t> since, beginnings[n].first)
-        slots[pids[row]].number = first_number + n
-        count += n == count
-        process[row] = i
-        row += 1
-    ledger.open.count = count + ledger.turned
+    to.times = columns.time_us
+    to.lengths = columns.length
+    to.pids = columns.pid
+    to.names = columns.name
+    to.calls = columns.call
+    to.process = columns.process
+    to.slots = ledger.slots
+    to.processes = ledger.count
+    to.first_number = ledger.first_number + ledger.turned
+    to.count = <uint32_t> ledger.open.count - ledger.turned
+    to.open = ledger.open.running + ledger.turned
+    to.beginnings = ledger.open.beginnings + ledger.turned
+    to.second_us = ledger.second_us
+    row = add1(&to, row, end)
+    ledger.open.count = to.count + ledger.turned
     return row
 
 

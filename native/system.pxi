@@ -79,6 +79,32 @@ cdef extern from "scan.h" nogil:
     uint64_t digits_of(uint64_t value) noexcept nogil
     int all_ways(Way *ways)
 
+cdef extern from "adding1.h" nogil:
+    ctypedef struct Running:
+        uint64_t *bytes  # arrays of 2
+        uint32_t *calls
+        uint32_t last
+        uint32_t name
+    ctypedef struct Beginning:
+        uint64_t second_us
+        uint32_t first
+        uint32_t process
+    ctypedef struct Adding1:
+        const uint64_t *times
+        const uint64_t *lengths
+        const uint32_t *pids
+        const uint32_t *names
+        const uint8_t *calls
+        uint32_t *process
+        Slot *slots
+        uint32_t processes
+        uint32_t first_number
+        uint32_t count
+        Running *open
+        Beginning *beginnings
+        uint64_t second_us
+    size_t add1(Adding1 *to, size_t row, size_t end) noexcept nogil
+
 cdef extern from "string.h" nogil:
     void *memchr(const void *s, int c, size_t n)
     void *memrchr(const void *s, int c, size_t n)
