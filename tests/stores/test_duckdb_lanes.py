@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from counted import STREAM, Call, batches, some_calls, some_wide_calls
 
+from memtap.errors import StoreAway, StoreError
 from memtap.stores import open_store
 from memtap.stores.contract import Loss, Retention, SealedBatch, Store, Stream, Writer
 from memtap.stores.duckdb import folding, parts, writer
@@ -174,3 +175,61 @@ def test_a_checkpoint_finds_its_gap_while_lanes_are_busy(opened: Callable[[str],
     store.close()
     with closing(open_store(url)) as again, closing(again.reader()) as reader:
         assert reader.account().stored == len(CALLS)
+
+
+def test_a_file_that_is_opened_again_and_again_is_the_same_row_for_row(
+    opened: Callable[[str], Store], plain: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that what DuckDB knows of each row group does not pile up in memory. Somebody reads meanwhile."""
+    monkeypatch.setattr(writer, "MOST_GROWN", 400)
+    monkeypatch.setattr(writer, "AGAIN_GROWN", 150)
+    done = list[bool]()
+    reopen = Database.reopen
+
+    def noted(self: Database) -> bool:
+        done.append(reopen(self))
+        return done[-1]
+
+    monkeypatch.setattr(Database, "reopen", noted)
+    store, over, errors = opened("reopened"), threading.Event(), list[Exception]()
+
+    def read() -> None:
+        try:
+            with closing(store.reader()) as reader:
+                while not over.wait(0.002):
+                    assert reader.version()
+        except Exception as error:
+            errors.append(error)
+
+    asking = threading.Thread(target=read)
+    asking.start()
+    try:
+        with closing(store.writer()) as one:
+            number = one.open_stream(STREAM).stream_no
+            assert all(write(one, number, some_batches(), ahead=5))
+            with one._database.connection():  # type: ignore[attr-defined]
+                assert not one._database.reopen()  # type: ignore[attr-defined]
+    finally:
+        over.set()
+        asking.join()
+    assert not errors
+    assert sum(done) >= 3
+    assert contents(store) == plain
+
+
+def test_a_file_that_somebody_else_has_when_it_is_opened_again_is_waited_for(
+    opened: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened("taken")
+    database = store._database  # type: ignore[attr-defined]
+
+    def taken() -> Any:
+        raise StoreError("is in use by process 1")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_open", taken)
+        assert database.reopen()
+        with pytest.raises(StoreAway, match="in use by process 1"), database.connection():
+            pass
+    with database.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchall() == [(0,)]

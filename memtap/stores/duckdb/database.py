@@ -27,7 +27,7 @@ from memtap.stores.local_ids import Pids
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
     "external_threads": 2,
-    "memory_limit": "40MB",
+    "memory_limit": "32MB",
     "write_buffer_row_group_count": 1,
     "checkpoint_threshold": "16MB",
     "max_vacuum_tasks": 0,
@@ -36,6 +36,7 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 
+READ_MEMORY = "40MB"  # what reads ask for again and again stays in memory, too
 JOINED_AT_ONCE = 100  # row groups of a table
 
 # The two after which DuckDB refuses everything until the file is opened again.
@@ -71,6 +72,7 @@ class Written:
         self.next_id: dict[str, int] = {}  # by table
         self.pids: dict[int, Pids] = {}  # by host: whoever has another one is not in the store
         self.commits = 0  # while it stays the same, so does all that can be read
+        self.grown = 0  # calls committed since the file was opened
         self.part: int | None = None  # into which batches go, once known
         self.hidden_part = -1  # what is loaded into this part or one before it must not be committed any more
         self.pending = 0  # rows of `activity`, and
@@ -119,6 +121,7 @@ class Database:
         self._lock = threading.Lock()
         self.written = _written_of(path)
         self._root: duckdb.DuckDBPyConnection | None = self._open()
+        self._sessions = 0  # that have a connection
         self._closed = False
 
     @contextmanager
@@ -132,13 +135,33 @@ class Database:
             session.close()
 
     def connect(self) -> tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]:
-        """A new connection, and the one that keeps the file open meanwhile."""
+        """A new connection, to be told of to `disconnected`; and the one that keeps the file open meanwhile."""
         with self._lock:
             if self._closed:
                 raise StoreError(f"store {self._url} is closed")
             if self._root is None:
+                self._root = self._open_again()
+            cursor = self._root.cursor()
+            self._sessions += 1
+            return cursor, self._root
+
+    def disconnected(self) -> None:
+        with self._lock:
+            self._sessions -= 1
+
+    def reopen(self) -> bool:
+        """Close the file and open it again, some hundredths of a second in all: DuckDB then has in memory only what
+        is asked for, and not all that it knows of each row group written since it was opened, 40 kB of each. False,
+        and nothing is done, while anybody has a connection."""
+        with self._lock:
+            if self._sessions or self._closed or self._root is None:
+                return False
+            self.written.grown = 0
+            self._root.close()
+            self._root = None
+            with suppress(StoreError):  # as it will be said to whoever asks next
                 self._root = self._open()
-            return self._root.cursor(), self._root
+            return True
 
     def failed(self, error: duckdb.Error, root: duckdb.DuckDBPyConnection) -> StoreError:
         """What to raise instead of what DuckDB raised."""
@@ -185,6 +208,16 @@ class Database:
             with self.writing() as connection:
                 yield connection
 
+    @property
+    def memory_limit(self) -> str:
+        return READ_MEMORY if self.written.read else str(SETTINGS["memory_limit"])
+
+    def read(self) -> None:
+        """Somebody in this process does, from now on."""
+        self.written.read = True
+        with self.connection() as connection:
+            connection.execute(f"SET GLOBAL memory_limit = '{self.memory_limit}'")
+
     def checkpoint(self, *, joining: bool = False) -> None:
         """Write what the log holds into the file, and let blocks that nothing refers to be used again. The next
         batch waits for it: DuckDB lets nobody begin meanwhile. `joining`: row groups that have become small, too."""
@@ -220,13 +253,21 @@ class Database:
         try:
             if not self._path.exists():
                 _make(self._path)
-            return duckdb.connect(str(self._path), config=SETTINGS)
+            root = duckdb.connect(str(self._path), config=SETTINGS)
+            root.execute(f"SET GLOBAL memory_limit = '{self.memory_limit}'")
+            return root
         except duckdb.Error as error:
             raise self._not_opened(error) from error
         except OSError as error:
             raise StoreError(
                 f"store {self._url} cannot be made: {error.strerror}: check the path, its permissions and free space"
             ) from error
+
+    def _open_again(self) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._open()
+        except StoreError as error:  # it was open before, so it may be again
+            raise StoreAway(str(error)) from error
 
     def _abandon(self, root: duckdb.DuckDBPyConnection) -> None:
         with self._lock:
@@ -285,8 +326,10 @@ class Session:
         _roll_back(self._connection)
 
     def close(self) -> None:
-        self.lost = True
-        self._connection.close()
+        if not self.lost:
+            self.lost = True
+            self._connection.close()
+            self._database.disconnected()
 
 
 def _make(path: Path) -> None:

@@ -55,7 +55,7 @@ class DuckDBReader(SqlReader):
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        database.written.read = True
+        database.read()
         self._known: tuple[int, str] | None = None  # commits, and the version then
 
     def known_version(self) -> str | None:

@@ -9,7 +9,7 @@ from memtap.errors import StoreError
 from memtap.stores import schema
 from memtap.stores.address import DuckDBAddress, default_url
 from memtap.stores.contract import Maintenance, Retention
-from memtap.stores.duckdb.database import SETTINGS, Database
+from memtap.stores.duckdb.database import Database
 from memtap.stores.duckdb.housekeeping import maintain
 from memtap.stores.duckdb.reader import DuckDBReader
 from memtap.stores.duckdb.schema import MIGRATIONS, VERSION, VERSION_FOUND, VERSIONS_TABLE
@@ -47,7 +47,7 @@ class DuckDBStore:
                 connection.execute("INSERT INTO schema_versions VALUES (?, ?)", [version, time.time_ns() // 1000])
         if 0 < before < VERSION:
             with self._database.connection() as connection:
-                connection.execute(f"SET memory_limit = '{SETTINGS['memory_limit']}'")
+                connection.execute(f"SET memory_limit = '{self._database.memory_limit}'")
         return before, VERSION
 
     def writer(self) -> DuckDBWriter:

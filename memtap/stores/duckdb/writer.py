@@ -29,6 +29,8 @@ Connection = duckdb.DuckDBPyConnection
 LANES = 2
 MOST_HOSTS = 8  # of which the pids are remembered
 PIDS_AT_ONCE = 10_000
+MOST_GROWN = 12_000_000  # calls: then the file is opened again
+AGAIN_GROWN = 500_000  # or after as many more, where somebody reads just then
 PATIENCE = 4  # times as much may wait to be folded before a batch waits for that
 
 
@@ -43,14 +45,18 @@ class DuckDBWriter:
         self._written = database.written
         self._streams: dict[int, OpenStream] = {}
         self._next: tuple[int, int] | None = None  # stream and number of the batch that follows what was written last
-        self._lanes = Lanes[Session](
+        self._lanes = self._new_lanes()
+        self._resting = False  # nothing is sent ahead, as the file is to be opened again
+        self._written.writers.add(self)
+
+    def _new_lanes(self) -> Lanes[Session]:
+        return Lanes[Session](
             LANES,
             self._written.gate,
-            connect=lambda: Session(database),
+            connect=lambda: Session(self._database),
             identify=lambda _, ahead: self._identify(ahead),
             load=self._load,
         )
-        self._written.writers.add(self)
 
     def streams(self) -> Collection[int]:
         return list(self._streams)
@@ -86,6 +92,8 @@ class DuckDBWriter:
             return (found[1], _cursor(connection, found[0])) if found else None
 
     def ahead(self, stream_no: int, batch: SealedBatch) -> bool:
+        if self._resting:
+            return True
         # The losses' totals are changed in place, which two transactions cannot do at a time.
         if (self._lanes.open or self._next == (stream_no, batch.number)) and not batch.losses:
             self._lanes.send(stream_no, batch)
@@ -99,6 +107,7 @@ class DuckDBWriter:
         self._next = stream_no, batch.number + 1
         if stored:
             self._fold_if_many()
+            self._reopen_if_grown()
         return stored
 
     def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
@@ -162,6 +171,7 @@ class DuckDBWriter:
         written.next_batch[stream_no] = max(written.next_batch.get(stream_no, 0), batch.number + 1)
         written.pending += rows
         written.pending_calls += len(batch.events)
+        written.grown += len(batch.events)
         if times := batch.events.times(0):
             written.spans[stream_no, batch.first_ordinal] = times[0], times[1]
 
@@ -225,6 +235,20 @@ class DuckDBWriter:
             written.folded = True
         finally:
             written.folding.release()
+
+    def _reopen_if_grown(self) -> None:
+        """Once what has been sent ahead is stored."""
+        written = self._written
+        if written.grown < MOST_GROWN:
+            return
+        self._resting = True
+        if self._lanes.open:
+            return
+        self._lanes.close()
+        self._lanes = self._new_lanes()
+        if not self._database.reopen():
+            written.grown -= AGAIN_GROWN
+        self._resting = False
 
     def _settle(self) -> None:
         written = self._written
