@@ -1,8 +1,8 @@
 """Batches that go ahead of their turn: over connections of their own, as far as nothing of them shows.
 
 A batch's calls take ten times as long to load as its sums take to add. So the next batches' calls are loaded while the
-former batches are: each in a transaction of its own, which holds its batches row and its calls and nothing that another
-batch waits for. What is left is added, and the transaction is committed, by whoever writes the batches in their order,
+former batches are: each in a transaction of its own, which holds its batches row, its calls and what else is of this
+batch alone, and nothing that another batch waits for. What is left is added, and the transaction is committed, by whoever writes the batches in their order,
 one after another: a batch is never stored before those that come before it, and resuming knows nothing of lanes.
 Whatever goes wrong on a lane is rolled back, and the batch is written as if it had never been sent ahead.
 """
@@ -43,6 +43,7 @@ class Ahead(Generic[Session]):
         self.batch = batch
         self.session: Session | None = None
         self.ids = LocalIds()
+        self.left: object = None  # what `load` leaves for the batch's turn
         self.state: Literal["sent", "loaded", "failed"] = "sent"
         self.over: Literal["", "committed", "dropped"] = ""
 

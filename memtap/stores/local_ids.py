@@ -83,6 +83,7 @@ class LocalIds:
     starts: Sequence[int] = ()
     seen: _Seen = field(default_factory=_Seen)
     new: Sequence[NewProcess] = ()  # of the batch that they were made for, ascending
+    reserved_before: bool = False  # whether any of `new` is also new to a batch before it
 
     def cover(self, batch: Batch) -> bool:
         """Whether these are all that `batch` needs."""

@@ -23,6 +23,7 @@ from memtap.stores.contract import Retention, SealedBatch, Writer, unknown_boot
 from memtap.stores.local_ids import LocalIds
 from memtap.stores.mysql.session import Session
 from memtap.stores.pace import Pace
+from memtap.stores.tiers import TIERS
 
 CALLS = some_wide_calls(9000)
 TABLES = ("events", "processes", "names", "rollup_1s", "rollup_1m", "rollup_1h", "batches", "account_1s", "counters")
@@ -137,6 +138,78 @@ def test_a_connection_cut_at_any_statement_costs_and_doubles_nothing(
                         writer.ahead(number, next_one)
                 assert between.cut >= 1
     assert contents(mariadb, database) == plain
+
+
+ALONE = replace(STREAM, host=replace(HOST, boot_id=unknown_boot("alone")))  # nobody else makes its processes
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New processes are many, however few they are."""
+    monkeypatch.setattr("memtap.stores.mysql.sums.MANY", 1)
+
+
+def makers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Thread and table of each LOAD DATA of what is no call."""
+    loads: list[tuple[str, str]] = []
+    load = Session.load_values
+
+    def noted(self: Session, table: str, columns: str, rows: bytes) -> None:
+        if rows:
+            loads.append((threading.current_thread().name, table))
+        load(self, table, columns, rows)
+
+    monkeypatch.setattr(Session, "load_values", noted)
+    return loads
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("load", ["local", "insert"])
+def test_many_new_processes_are_made_before_their_turn_and_are_the_same(
+    mariadb: Server, database: str, url: str, load: str, plain: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads = makers(monkeypatch)
+    with closing(open_store(url, connections=2, load=load)) as store:
+        store.migrate()
+        with closing(store.writer()) as writer:
+            assert all(write_all(writer, list(batches(CALLS)), writer.open_stream(ALONE).stream_no))
+    assert contents(mariadb, database) == plain
+    assert {table for thread, table in loads if thread.startswith("memtap-lane")} == {"processes", *TIERS.values()}
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("table", [b"processes", b"rollup_1s", b"rollup_1h"])
+def test_a_connection_cut_while_new_processes_are_made_costs_and_doubles_nothing(
+    mariadb: Server, database: str, plain: dict[str, Any], tmp_path: Path, table: bytes
+) -> None:
+    with proxy(tmp_path / "s", mariadb.socket) as between:
+        url = f"mysql://root@localhost/{database}?unix_socket={between.path}"
+        with closing(open_store(url, connections=2)) as store:
+            store.migrate()
+            with closing(store.writer()) as writer:
+                number = writer.open_stream(ALONE).stream_no
+                all_batches = list(batches(CALLS))
+                between.word = b"INTO TABLE " + table
+                write_all(writer, all_batches, number)
+                assert between.cut >= 1
+    assert contents(mariadb, database) == plain
+
+
+@pytest.mark.usefixtures("many")
+def test_many_new_processes_of_which_one_was_made_meanwhile_are_found(mariadb: Server, database: str, url: str) -> None:
+    calls = [Call(pid=1 + n // 100, time_us=FIRST_US + n) for n in range(4000)]
+    with closing(open_store(url, connections=2)) as store:
+        store.migrate()
+        with closing(store.writer()) as writer:
+            number = writer.open_stream(ALONE).stream_no
+            host = mariadb.execute(f"SELECT host_id FROM {database}.streams")[0][0]
+            mariadb.execute(
+                f"INSERT INTO {database}.processes (id, host_id, pid, start_us) VALUES (1000000, {host}, 17, 0)"
+            )
+            assert all(write_all(writer, list(batches(calls)), number))
+    made = mariadb.execute(f"SELECT pid, requests, id = 1000000 FROM {database}.processes ORDER BY pid")
+    assert made == [(pid, 100, int(pid == 17)) for pid in range(1, 41)]
+    assert mariadb.execute(f"SELECT SUM(requests) FROM {database}.rollup_1h") == [(4000,)]
 
 
 def test_a_batch_that_was_stored_before_is_a_repeat_on_a_lane_too(

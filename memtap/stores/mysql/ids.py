@@ -22,13 +22,6 @@ def take_ids(session: Session, what: str, count: int) -> int:
     return first
 
 
-def make_processes(
-    session: Session, stream: OpenStream, new: Sequence[NewProcess], sums: Mapping[int, bytes], *, wide: bool
-) -> None:
-    rows = (sql.new_process(stream.host_id, *each, sums.get(each.number), wide=wide) for each in new)
-    session.run_values(sql.make_processes(wide), "", b"".join(rows))
-
-
 def name_ids(session: Session, comms: Sequence[bytes]) -> list[int]:
     found: dict[bytes, int] = {}
 
@@ -74,7 +67,8 @@ def process_ids(
     def make(wanted: Sequence[Identity], first: int) -> None:
         reserved = [NewProcess(number, identity, processes[identity]) for number, identity in enumerate(wanted, first)]
         if stream.others == "met":
-            make_processes(session, stream, reserved, {}, wide=False)
+            rows = sql.new_processes(stream.host_id, reserved, {}, wide=False)
+            session.run_values(sql.make_processes(wide=False), "", rows)
         else:
             new.extend(reserved)
 

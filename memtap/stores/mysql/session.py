@@ -25,6 +25,7 @@ CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 60
 LOCK_WAIT_S = 10
 STATEMENT_BYTES = 4 << 20  # longer ones gain nothing
+_TABS = bytes.maketrans(b",", b"\t")
 ENCRYPTED = ("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 
 LoadMethod = Literal["load data", "insert"]
@@ -91,6 +92,13 @@ class Session:
             )
         self._insert(table, columns, text, rows)
 
+    def load_values(self, table: str, columns: str, rows: bytes) -> None:
+        """As `load`, of rows as `run_values` has them, numbers or NULL. A row whose key is there already raises a
+        StoreError whose cause is the server's DUPLICATE_KEY. Does nothing without any."""
+        if rows:
+            text = rows.translate(_TABS, b"(").replace(b")\t\n", b"\n").replace(b"NULL", b"\\N")
+            self.load(table, columns, text, text.count(b"\n"))
+
     def run_values(self, head: str, tail: str, rows: bytes) -> None:
         """Run `head`, rows of SQL values, `tail`, in as many statements as the server's packets need. `rows`: a comma
         and a newline after each. Does nothing without any."""
@@ -154,7 +162,7 @@ class Session:
             raise StoreError(
                 f"store {self._url}: of {rows} rows for {table} the server took {cursor.rowcount} with"
                 f" {cursor.warning_count} warnings{': ' + str(warnings[0][2]) if warnings else ''}"
-            )
+            ) from (MySQLdb.IntegrityError(*warnings[0][1:]) if warnings else None)
         return True
 
     def _insert(self, table: str, columns: str, text: bytes, rows: int) -> None:

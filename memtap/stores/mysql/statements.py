@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from memtap.stores.local_ids import NO_FACTS, Facts, Identity
+from collections.abc import Mapping, Sequence
+
+from memtap.stores.local_ids import NO_FACTS, Facts, Identity, NewProcess
 
 BATCH = "SELECT first_ordinal, stored, source_offset, lines_read FROM batches WHERE stream_no = ? AND batch_no = ?"
 ADD_BATCH = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -38,8 +40,11 @@ def _added(wide: bool) -> str:
 
 def add_to_rollup(table: str, wide: bool) -> tuple[str, str]:
     """What comes before and after the rows of `Batch.sums_text`."""
-    columns = ", ".join(("second", "process_id", *_SUMS, *(_WIDE if wide else ())))
-    return f"INSERT INTO {table} ({columns}) VALUES\n", f"\nON DUPLICATE KEY UPDATE {_added(wide)}"
+    return f"INSERT INTO {table} ({columns_of_sums(wide)}) VALUES\n", f"\nON DUPLICATE KEY UPDATE {_added(wide)}"
+
+
+def columns_of_sums(wide: bool) -> str:
+    return ", ".join(("second", "process_id", *_SUMS, *(_WIDE if wide else ())))
 
 
 def _of_processes(wide: bool) -> str:
@@ -63,15 +68,23 @@ def add_to_processes(wide: bool) -> tuple[str, str]:
 
 
 def make_processes(wide: bool) -> str:
-    """What comes before the rows of `new_process`."""
-    return f"INSERT INTO processes (host_id, pid, start_us, uid, cgroup, parent, {_of_processes(wide)}) VALUES\n"
+    """What comes before the rows of `new_processes`."""
+    return f"INSERT INTO processes ({columns_of_new(wide)}) VALUES\n"
 
 
-def new_process(
+def columns_of_new(wide: bool) -> str:
+    return f"host_id, pid, start_us, uid, cgroup, parent, {_of_processes(wide)}"
+
+
+def new_processes(host_id: int, new: Sequence[NewProcess], sums: Mapping[int, bytes], *, wide: bool) -> bytes:
+    """Their rows; `sums`: those of `Batch.process_sums_text`, by number."""
+    return b"".join(_new_process(host_id, *each, sums.get(each.number), wide=wide) for each in new)
+
+
+def _new_process(
     host_id: int, number: int, identity: Identity, facts: Facts, sums: bytes | None, *, wide: bool
 ) -> bytes:
-    """A row; `sums`: that of `Batch.process_sums_text`. None: of this one there is no call yet."""
-    if sums is None:
+    if sums is None:  # there is no call of it yet
         sums = b"(%d,0,18446744073709551615,0,0,0,0,0%b),\n" % (number, b",0,NULL,NULL,NULL" if wide else b"")
     if facts is NO_FACTS:
         return b"(%d,%d,%d,NULL,NULL,NULL,%b" % (host_id, *identity, sums[1:])

@@ -19,11 +19,11 @@ from memtap.stores.lanes import Ahead, Lanes
 from memtap.stores.local_ids import LocalIds, NewProcess, OpenStream
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DEADLOCK, DUPLICATE_KEY, code_of
-from memtap.stores.mysql.ids import make_processes, name_ids, process_ids, slices, take_ids
+from memtap.stores.mysql.ids import name_ids, process_ids, slices, take_ids
 from memtap.stores.mysql.session import Load, LoadMethod, Session
+from memtap.stores.mysql.sums import IdsGone, Sums
 from memtap.stores.pace import Pace
 from memtap.stores.repeats import CURSOR_START, check_repeat, storable
-from memtap.stores.tiers import TIERS
 
 DETAIL_BYTES = 2048
 OPENINGS = 5
@@ -55,7 +55,7 @@ class MySQLWriter:
         self._knowing = Lock()  # of what is known of a stream: a lane learns it, and whoever writes forgets it
         self._next: tuple[int, int] | None = None  # stream and number of the batch that may go ahead first
         self._lanes = (
-            Lanes(Pace(connections), gate, connect=self._connect, identify=self._identify, load=_load_ahead)
+            Lanes(Pace(connections), gate, connect=self._connect, identify=self._identify, load=self._load_ahead)
             if connections > 1
             else None
         )
@@ -121,11 +121,11 @@ class MySQLWriter:
         if not self._write_ahead(stream, stream_no, batch):
             try:
                 stored = self._write(stream, stream_no, batch)
-            except _IdsGone:
+            except IdsGone:
                 self._forget_ids(stream, stream_no)
                 try:
                     stored = self._write(stream, stream_no, batch)
-                except _IdsGone:
+                except IdsGone:
                     raise StoreError(f"stream {stream_no} is no longer kept: start memtap again") from None
         else:
             stored = True
@@ -139,7 +139,9 @@ class MySQLWriter:
             ids = _ids_of(session, stream, batch)
             use = self._use(session, stream_no, ids, batch)
             _load_calls(session, ids, stream_no, batch)
-            _add_sums(session, stream, ids, stream_no, batch)
+            sums = Sums(stream, ids, batch.events)
+            sums.make(session)
+            _add_sums(session, sums, stream_no, batch)
         stream.ids = ids  # only now: ids made in a transaction that failed do not exist
         _made(stream, ids)
         self._uses[stream_no] = use
@@ -152,13 +154,15 @@ class MySQLWriter:
         stored = False
         try:
             if ahead := self._lanes.take(stream_no, batch):
-                assert ahead.session  # noqa: S101
-                _add_sums(ahead.session, stream, ahead.ids, stream_no, batch)
+                assert ahead.session and isinstance(ahead.left, Sums)  # noqa: S101
+                if not ahead.left.made:
+                    ahead.left.make(ahead.session)
+                _add_sums(ahead.session, ahead.left, stream_no, batch)
                 ahead.session.commit()
                 stored = True
                 _made(stream, ahead.ids)
                 self._lanes.give_back(ahead)
-        except _IdsGone:
+        except IdsGone:
             pass
         finally:
             if not stored:  # nor are the processes that these batches were to make
@@ -172,12 +176,24 @@ class MySQLWriter:
         ids = _ids_of(session, stream, ahead.batch)
         use = self._use(session, ahead.stream_no, ids, ahead.batch)
         session.commit()
+        ids = replace(ids, reserved_before=any(each.identity in stream.reserved for each in ids.new))
         stream.reserved.update((each.identity, each.number) for each in ids.new)
         with self._knowing:
             if not ahead.over:
                 stream.ids = ids
                 self._uses[ahead.stream_no] = use
         return ids
+
+    def _load_ahead(self, session: Session, ahead: Ahead[Session]) -> bool:
+        if not _claim(session, ahead.stream_no, ahead.batch):
+            return False
+        _load_calls(session, ahead.ids, ahead.stream_no, ahead.batch)
+        stream = self._streams[ahead.stream_no]
+        ahead.left = sums = Sums(stream, ahead.ids, ahead.batch.events)
+        # Where nobody else makes them: neither another writer nor a batch before this one, which might wait for it.
+        if sums.many and stream.others == "none" and not ahead.ids.reserved_before:
+            sums.make(session)
+        return True
 
     def _forget_ids(self, stream: OpenStream, stream_no: int) -> None:
         """They are looked up again."""
@@ -189,7 +205,7 @@ class MySQLWriter:
 
     def _use(self, session: Session, stream_no: int, ids: LocalIds, batch: SealedBatch) -> Use:
         """Says which names may be in this batch, so that they are kept as long as its calls: those that are new, and
-        all of them now and then. Raises _IdsGone where one has been dropped."""
+        all of them now and then. Raises IdsGone where one has been dropped."""
         times = batch.events.times(schema.END_OF_TIME_US)
         last_s = times[1] // 1_000_000 if times else 0
         use = self._uses.get(stream_no)
@@ -205,7 +221,7 @@ class MySQLWriter:
             session.run_values(*sql.USE_NAMES, rows.encode())
             found = session.rows(f"SELECT COUNT(*) FROM names WHERE id IN ({marks(some)})", some)  # noqa: S608
             if found[0][0] < len(some):
-                raise _IdsGone
+                raise IdsGone
         return replace(use, names=len(ids.names))
 
     def end_processes(self, stream_no: int, pids: Sequence[int], ended_us: int) -> None:
@@ -263,11 +279,6 @@ class MySQLWriter:
                 raise
 
 
-class _IdsGone(Exception):
-    """A process that this writer knew has been dropped since, or one that is new to it has just been made by another:
-    its rows went nowhere, and the transaction with them."""
-
-
 def _check_ids(stream_no: int, batch: SealedBatch) -> int:
     """The id of the batch's first call. Raises StoreError where the stream has had all that there are."""
     schema.event_id(stream_no, batch.first_ordinal + len(batch.events))
@@ -285,13 +296,6 @@ def _ids_of(session: Session, stream: OpenStream, batch: SealedBatch) -> LocalId
     return replace(ids, new=new)
 
 
-def _load_ahead(session: Session, ahead: Ahead[Session]) -> bool:
-    if not _claim(session, ahead.stream_no, ahead.batch):
-        return False
-    _load_calls(session, ahead.ids, ahead.stream_no, ahead.batch)
-    return True
-
-
 def _load_calls(session: Session, ids: LocalIds, stream_no: int, batch: SealedBatch) -> None:
     events = batch.events
     if len(events):
@@ -299,21 +303,17 @@ def _load_calls(session: Session, ids: LocalIds, stream_no: int, batch: SealedBa
         session.load("events", ", ".join(f"`{name}`" for name in events.events_columns(ids.names)), text, len(events))
 
 
-def _add_sums(session: Session, stream: OpenStream, ids: LocalIds, stream_no: int, batch: SealedBatch) -> None:
-    """All of a batch but its row and its calls."""
+def _add_sums(session: Session, sums: Sums, stream_no: int, batch: SealedBatch) -> None:
+    """All of a batch but its row, its calls, and the processes that are new."""
     events = batch.events
-    if len(events):
-        for step, table in TIERS.items():
-            session.run_values(*sql.add_to_rollup(table, events.wide), events.sums_text(ids.processes, step))
-    if len(events) or ids.new:
-        _add_to_processes(session, stream, ids, batch)
-    _end_exited(session, [(ids.processes[local], time_us) for local, time_us in events.ended])
+    sums.add(session)
+    _end_exited(session, [(sums.ids.processes[local], time_us) for local, time_us in events.ended])
     _add_losses(session, stream_no, batch)
     _add_to_account(session, stream_no, batch)
     first_us, last_us, sane_us = events.times(schema.END_OF_TIME_US) or (None, None, 0)
     counts = [batch.lines, len(events), batch.rejected, batch.notices]
     if not session.run(sql.ADD_TO_STREAM, [*counts, first_us, first_us, last_us, last_us, sane_us, stream_no]):
-        raise _IdsGone
+        raise IdsGone
 
 
 def _claim(session: Session, stream_no: int, batch: SealedBatch) -> bool:
@@ -337,26 +337,6 @@ def _claim(session: Session, stream_no: int, batch: SealedBatch) -> bool:
         check_repeat(stream_no, batch, session.rows(sql.BATCH, [stream_no, batch.number])[0])
         return False
     return True
-
-
-def _add_to_processes(session: Session, stream: OpenStream, ids: LocalIds, batch: SealedBatch) -> None:
-    """Those that are new are made with their sums. Raises _IdsGone where another writer has made one of them."""
-    wide = batch.events.wide
-    rows = batch.events.process_sums_text(ids.processes, ids.names).splitlines(keepends=True)
-    sums: dict[int, bytes] = {}
-    numbers = {each.number for each in ids.new}
-    while numbers and rows and (number := int(rows[-1][1 : rows[-1].index(b",")])) >= ids.new[0].number:
-        sums[number] = rows.pop()  # they are in the order of ids, of which the new ones are the greatest
-    rows += (sums[number] for number in sums.keys() - numbers)  # but for what another writer has made meanwhile
-    session.run_values(*sql.add_to_processes(wide), b"".join(rows))
-    try:
-        make_processes(session, stream, ids.new, sums, wide=wide)
-    except StoreError as error:
-        if not isinstance(error.__cause__, Exception) or code_of(error.__cause__) != DUPLICATE_KEY:
-            raise
-        # One that it made itself and has forgotten, or another writer's.
-        stream.others = "maybe" if stream.others == "none" else "met"
-        raise _IdsGone from None
 
 
 def _made(stream: OpenStream, ids: LocalIds) -> None:
