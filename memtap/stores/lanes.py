@@ -2,8 +2,9 @@
 
 A batch's calls take ten times as long to load as its sums take to add. So the next batches' calls are loaded while the
 former batches are: each in a transaction of its own, which holds its batches row, its calls and what else is of this
-batch alone, and nothing that another batch waits for. What is left is added, and the transaction is committed, by whoever writes the batches in their order,
-one after another: a batch is never stored before those that come before it, and resuming knows nothing of lanes.
+batch alone, and nothing that another batch waits for. What is left is added, and the transaction is committed, by
+whoever writes the batches in their order, one after another: a batch is never stored before those that come before it,
+and resuming knows nothing of lanes.
 Whatever goes wrong on a lane is rolled back, and the batch is written as if it had never been sent ahead.
 """
 
