@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from memtap.api.moment import Moment
     from memtap.api.settings import Settings
     from memtap.api.snapshots import Snapshots
-    from memtap.status import PipelineStatus, Reconciliation, RetentionStatus, SpoolStatus, Status, TapStatus
+    from memtap.status import PipelineStatus, Reconciliation, SpoolStatus, Status, TapStatus
+    from memtap.stores.retention import RetentionStatus
 
 _log = logging.getLogger(__name__)
 
@@ -227,7 +228,7 @@ def _spool_object(spool: SpoolStatus) -> dict[str, object]:
 
 def _retention_object(status: RetentionStatus) -> dict[str, object]:
     return {
-        **asdict(status.retention or Retention()),
+        **(status.retention or Retention())._asdict(),
         "latest_us": status.latest_us or None,
         "events_dropped": None if status.latest is None else status.latest.events_dropped,
         "error": printable(status.error),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import memtap
 from memtap.errors import MemtapError
-from memtap.stores.contract import Host
+from memtap.stores.streams import Host
 
 MARK = b"memtap: format="
 _MOST_BYTES = 1024  # HEADER_MAX in native/parse.pxi

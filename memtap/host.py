@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from memtap.stores.contract import Host
+from memtap.stores.streams import Host
 
 # The first pid namespace's inode, PROC_PID_INIT_INO in include/linux/proc_ns.h: only there are the pids of /proc
 # the pids that a tap prints.

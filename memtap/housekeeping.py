@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 from memtap.errors import StoreError
-from memtap.status import RetentionStatus
-from memtap.stores.contract import Maintenance, Retention, Store
+from memtap.stores.retention import Maintenance, Retention, RetentionStatus
+
+if TYPE_CHECKING:
+    from memtap.stores.contract import Store
 
 INTERVAL_S = 10.0
 AGAIN_S = 0.5  # where a step left something to do

@@ -132,7 +132,7 @@ class Live:
             self._pump.flush()
         left_s = TAP_STOP_S - (time.monotonic() - begun) - 0.1
         unstored = self._loader.finish(STORE_STOP_S + max(0.0, left_s))
-        return replace(unstored, lost=unstored.lost + self._parser.pending)
+        return unstored._replace(lost=unstored.lost + self._parser.pending)
 
     def status(self) -> Status:
         """As of the last tick, a tenth of a second ago or so; never waits."""

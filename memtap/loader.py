@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from threading import Condition, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from memtap.errors import StoreAway, StoreError
 from memtap.native import Batch, Parser
 from memtap.spool.delivery import Delivery
 from memtap.spool.record import End, Ended, Entry, span_us
-from memtap.stores.contract import Cursor, Host, Loss, SealedBatch, Stream, Writer
+from memtap.stores.streams import Cursor, Host, Loss, SealedBatch, Stream
 
 if TYPE_CHECKING:
     from memtap.spool.segment import Damage
     from memtap.spool.spool import Spool
+    from memtap.stores.contract import Writer
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 0.5  # a store that is back has everything within two seconds, however long it was away
@@ -28,8 +28,7 @@ SPOOLED_AHEAD = 3  # batches of a spool that the store may know at a time
 UNNAMED = Stream("", "", Host("", "", 0, 0))  # of a loader without a spool
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A batch that has no number yet. Counts are of it alone."""
 
     events: Batch
@@ -54,7 +53,7 @@ def _fewer(losses: tuple[Loss, ...]) -> tuple[Loss, ...]:
         if before := joined.get(loss.cause):
             since_us = min(before.since_us or before.time_us, loss.since_us or loss.time_us)
             time_us = max(before.time_us, loss.time_us)
-            loss = replace(loss, events=before.events + loss.events, time_us=time_us, since_us=since_us)
+            loss = loss._replace(events=before.events + loss.events, time_us=time_us, since_us=since_us)
         joined[loss.cause] = loss
     return tuple(joined.values())
 
@@ -64,8 +63,7 @@ def _together(draft: Draft, owed: Draft) -> Draft:
     draft.events.take_ended(owed.events)
     if len(owed.events.seconds) < SECONDS_MAX:  # else they are counted as those of no second
         draft.events.take_rejected(owed.events)
-    return replace(
-        draft,
+    return draft._replace(
         lines=owed.lines + draft.lines,
         rejected=owed.rejected + draft.rejected,
         notices=owed.notices + draft.notices,
@@ -73,8 +71,7 @@ def _together(draft: Draft, owed: Draft) -> Draft:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Unstored:
+class Unstored(NamedTuple):
     """What a loader had not stored when it ended."""
 
     lost: int = 0  # calls
@@ -184,7 +181,7 @@ class Loader(Thread):
                 draft, self._owed = _together(draft, self._owed), None
             if unended := self._unended:
                 detail = f"no room to wait: {self.ends_forgotten - self._ends_told:,} processes' ends are forgotten"
-                draft = replace(draft, losses=(*draft.losses, replace(unended, detail=detail)))
+                draft = draft._replace(losses=(*draft.losses, unended._replace(detail=detail)))
                 self._unended, self._ends_told = None, self.ends_forgotten
             batch = SealedBatch(
                 number=self._number,
@@ -214,7 +211,7 @@ class Loader(Thread):
                 full = f"the spool has its {spool.limit:,} bytes" if spool.full else "more comes than the disk takes"
                 detail = f"the store is away, and {spool.error or full}"
             loss = Loss(time_us, cause, events, f"{detail}: dropped {since_us} to {time_us} us", since_us=since_us)
-            draft = replace(draft, losses=(*draft.losses, loss))
+            draft = draft._replace(losses=(*draft.losses, loss))
             self._lost[cause] += events
             self.dropped += events
         self._owed = _together(draft, self._owed) if self._owed else draft
@@ -239,7 +236,7 @@ class Loader(Thread):
         before = self._unended or Loss(last_us, "store", 0, "", since_us=first_us)
         since_us, time_us = min(before.since_us, first_us), max(before.time_us, last_us)
         self.ends_forgotten += count
-        self._unended = replace(before, time_us=time_us, since_us=since_us)
+        self._unended = before._replace(time_us=time_us, since_us=since_us)
 
     def hurry(self) -> None:
         """Gives up on a store that is away now, whatever the patience. May be called in a signal handler."""

@@ -10,7 +10,7 @@ from math import inf
 from memtap.loader import Draft, Loader
 from memtap.native import File, Parser, Ring
 from memtap.spool.record import span_us
-from memtap.stores.contract import Loss
+from memtap.stores.streams import Loss
 
 FILE_ROWS = 122_880  # a row group of DuckDB; 11 MB of LOAD DATA text: more is no faster
 FILE_ROWS_LEAST = FILE_ROWS // 4  # with fewer, what each batch costs by itself begins to count

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from memtap.stores.contract import Maintenance, Retention
+from memtap.stores.retention import RetentionStatus
 
 TapState = Literal["starting", "running", "restarting", "ended", "none"]
 
@@ -62,16 +61,6 @@ class SpoolStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionStatus:
-    """What is kept for how long, and how the latest step of the housekeeping went."""
-
-    retention: Retention | None = None  # None: nothing is ever dropped
-    latest: Maintenance | None = None  # None: there was no step yet
-    latest_us: int = 0  # microseconds since the epoch, when it ended
-    error: str = ""  # why the latest step failed; "" if it did not
-
-
-@dataclass(frozen=True, slots=True)
 class Reconciliation:
     """How the latest look at /proc compared with what the stream had said."""
 
@@ -91,4 +80,4 @@ class Status:
     pipeline: PipelineStatus = PipelineStatus()
     reconciliation: Reconciliation = Reconciliation()
     spool: SpoolStatus = SpoolStatus()
-    retention: RetentionStatus = RetentionStatus()
+    retention: RetentionStatus = RetentionStatus()  # noqa: RUF009 - a tuple

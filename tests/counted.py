@@ -267,7 +267,7 @@ def batches(calls: Sequence[Call], *, rows: int = 1000, start: Cursor | None = N
 def one_batch(*calls: Call, **changed: Any) -> SealedBatch:
     """These calls as a stream's first batch."""
     batch = next(batches(calls, rows=max(len(calls), 1))) if calls else _empty()
-    return replace(batch, **changed)
+    return batch._replace(**changed)
 
 
 def _empty() -> SealedBatch:

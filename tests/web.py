@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ def stored_wide_at(url: str, calls: list[WideCall], losses: tuple[Loss, ...] = (
     writer = store.writer()
     number = writer.open_stream(STREAM).stream_no
     for batch in batches(calls):
-        assert writer.write(number, batch if batch.number else replace(batch, losses=losses))
+        assert writer.write(number, batch if batch.number else batch._replace(losses=losses))
     yield store.reader()
     writer.close()
     store.close()

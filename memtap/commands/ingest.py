@@ -8,11 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from memtap.commands import keeping, loading
 from memtap.errors import MemtapError
-from memtap.header import Header
 from memtap.host import this_host
 from memtap.housekeeping import Housekeeper
 from memtap.loader import Loader
@@ -23,7 +22,11 @@ from memtap.pump import FILE_ROWS, Pump
 from memtap.source import FileSource, PipeSource, open_source, shown_path, unreadable
 from memtap.stopping import Stop, stop_on_signals
 from memtap.stores import open_store, store_url
-from memtap.stores.contract import Cursor, Stream, Writer, is_known_boot, unknown_boot
+from memtap.stores.streams import Cursor, Stream, is_known_boot, unknown_boot
+
+if TYPE_CHECKING:
+    from memtap.header import Header
+    from memtap.stores.contract import Writer
 
 PATIENCE_S = 60.0  # how long a store may be away in the middle of a file
 KEPT_PROCESSES = 16_384  # 200 bytes each: the store is asked again for who is let go of
@@ -65,8 +68,7 @@ def _boot(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one `memtap ingest` did."""
 
     stream: str
@@ -83,7 +85,7 @@ class Outcome:
     samples: list[bytes]
 
     def as_json(self) -> bytes:
-        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields = self._asdict()
         fields["seconds"] = round(self.seconds, 6)
         fields["samples"] = [display(line) for line in self.samples]
         import json  # orjson takes five times as long to load, and this is one line
@@ -207,10 +209,10 @@ def _resume(
 ) -> tuple[str, Cursor]:
     """The stream and where it was left: the same file's, or the beginning of a new one."""
     name = _stream_name(source, writer)
-    host = header.host if header else replace(this_host(), boot_id=boot or unknown_boot(name))
+    host = header.host if header else this_host()._replace(boot_id=boot or unknown_boot(name))
     cursor = writer.open_stream(Stream(name, source.tap, host))
     if isinstance(source, FileSource):
-        cursor = replace(cursor, offset=source.resumption(cursor.offset))
+        cursor = cursor._replace(offset=source.resumption(cursor.offset))
     return name, cursor
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from memtap.stores.contract import Retention
+from memtap.stores.retention import Retention
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from memtap.host import this_host
 from memtap.spool.record import End, Ended, Entry, Head, Item, no_events, span_us, tag_of
-from memtap.stores.contract import Cursor, Loss, SealedBatch, Stream, Writer
+from memtap.stores.streams import Cursor, Loss, SealedBatch, Stream
 
 if TYPE_CHECKING:
     from memtap.spool.segment import Damage
+    from memtap.stores.contract import Writer
 
 
-@dataclass(slots=True)
 class _Place:
     """How far a stream has come in the store."""
 
-    stream: Stream
-    stream_no: int
-    number: int  # of the next batch
-    ordinal: int  # of the next event
-    last_us: int = 0  # the latest call so far, as far as it is known here
-    ended: bool = False  # nothing of it is to come
-    heads: list[Head] = field(default_factory=list)  # of damaged records since the last good one
+    def __init__(self, stream: Stream, cursor: Cursor) -> None:
+        self.stream = stream
+        self.stream_no = cursor.stream_no
+        self.number = cursor.next_batch  # of the next batch
+        self.ordinal = cursor.next_ordinal  # of the next event
+        self.last_us = 0  # the latest call so far, as far as it is known here
+        self.ended = False  # nothing of it is to come
+        self.heads: list[Head] = []  # of damaged records since the last good one
 
 
 class Delivery:
@@ -38,7 +38,7 @@ class Delivery:
     def __init__(self, writer: Writer, stream: Stream, cursor: Cursor) -> None:
         """`stream`: the one that this memtap writes; those of earlier ones come from a spool."""
         self._writer = writer
-        self._own = _place(stream, cursor)
+        self._own = _Place(stream, cursor)
         self._at = self._own
         self._strays: list[Head] = []  # damaged records of a stream that is not known yet
         self.stored = 0  # calls of its own stream
@@ -76,7 +76,7 @@ class Delivery:
         if found.stream.name != self._at.stream.name:
             self._finish_leftover()
             if found.stream.name != self._own.stream.name:
-                self._at = _place(found.stream, self._writer.open_stream(found.stream))
+                self._at = _Place(found.stream, self._writer.open_stream(found.stream))
         self._at.heads += [head for head in self._strays if head.tag == found.head.tag]
         self._strays.clear()
         if found.whole or not isinstance(found.item, SealedBatch):
@@ -146,7 +146,7 @@ class Delivery:
         self._fill(item.number, item.first_ordinal, head.first_us)
         detail = f"the spool's batch {item.number} of {place.stream.name} is damaged"
         loss = Loss(head.last_us or time.time_ns() // 1000, "spool", head.events, detail, since_us=head.first_us)
-        told = replace(item, first_ordinal=head.next_ordinal, losses=(*item.losses, loss))
+        told = item._replace(first_ordinal=head.next_ordinal, losses=(*item.losses, loss))
         self._writer.write(place.stream_no, told)
         self._count((loss,))
         self._advance(item.number + 1, head.next_ordinal, head.last_us)
@@ -184,7 +184,3 @@ class Delivery:
     def _count(self, losses: tuple[Loss, ...]) -> None:
         for loss in losses:
             self.lost[loss.cause] += loss.events
-
-
-def _place(stream: Stream, cursor: Cursor) -> _Place:
-    return _Place(stream, cursor.stream_no, cursor.next_batch, cursor.next_ordinal)

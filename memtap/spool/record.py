@@ -14,14 +14,13 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from memtap.digest import blake2b
 from memtap.native import Batch, Parser
-from memtap.stores.contract import Host, Loss, SealedBatch, Stream
 from memtap.stores.repeats import storable
+from memtap.stores.streams import Host, Loss, SealedBatch, Stream
 
 VERSION = 1
 SALT_BYTES = 8
@@ -39,16 +38,14 @@ _KINDS: tuple[Kind, ...] = ("batch", "ended", "end")
 _crc = zlib.crc32
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """Processes that no longer exist."""
 
     pids: tuple[int, ...]
     time_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """Nothing of the stream comes after this: its batches and events before it are so many."""
 
     number: int
@@ -58,8 +55,7 @@ class End:
 Item = SealedBatch | Ended | End
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What the fixed part of a record says."""
 
     kind: Kind
@@ -83,8 +79,7 @@ class Head:
         return self.first_ordinal + self.events
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A record that could be read. `item` without its calls: of a batch that cannot be unpacked they are lost."""
 
     head: Head
@@ -103,8 +98,7 @@ def span_us(events: Batch) -> tuple[int, int]:
     return first_us, last_us
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A record that has no file yet."""
 
     head: Head

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from memtap.errors import UsageError
 
@@ -19,21 +18,19 @@ _SSL = ("ssl_mode", "ssl_ca", "ssl_cert", "ssl_key")
 _FILE_OPTIONS = ("unix_socket", "option_file", "tls_ca", "tls_cert", "tls_key")
 
 
-@dataclass(frozen=True, slots=True)
-class DuckDBAddress:
+class DuckDBAddress(NamedTuple):
     """A database file of DuckDB's."""
 
     url: str
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class MySQLAddress:
+class MySQLAddress(NamedTuple):
     """A database on a MySQL or MariaDB server. What is empty comes from the option file or the client library."""
 
     url: str  # without any password
     user: str
-    password: str | None = field(repr=False)
+    password: str | None
     host: str
     port: int  # 0: the client library's own
     database: str
@@ -42,14 +39,16 @@ class MySQLAddress:
     tls_mode: str  # one of TLS_MODES
     tls: dict[str, str]  # ca, cert, key: paths
 
+    def __repr__(self) -> str:
+        return f"MySQLAddress({self.url!r})"
+
     @property
     def is_local(self) -> bool:
         """Whether the server is on this machine for certain."""
         return bool(self.unix_socket) or self.host in _LOOPBACK
 
 
-@dataclass(frozen=True, slots=True)
-class NullAddress:
+class NullAddress(NamedTuple):
     """Nowhere: everything is counted and forgotten."""
 
     url: str = "null://"

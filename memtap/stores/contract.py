@@ -8,81 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from memtap.digest import blake2b
+from memtap.stores.retention import Maintenance, Retention
+from memtap.stores.streams import Cursor, Host, Loss, SealedBatch, Stream, is_known_boot, unknown_boot
 
-if TYPE_CHECKING:
-    from memtap.native import Batch
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """The machine whose calls a stream holds."""
-
-    name: str
-    boot_id: str  # UUID text of /proc/sys/kernel/random/boot_id, or see `unknown_boot`; at most 64 characters
-    memory_bytes: int  # MemTotal: what `percentage` is a percentage of
-    page_size: int  # bytes
-
-
-_UNKNOWN_BOOT = "unknown:"
-
-
-def unknown_boot(stream: str) -> str:
-    """The boot id of a stream that does not say which boot its pids are of, as format 1 does not: then a pid means
-    one process within that stream, and nothing beyond."""
-    return _UNKNOWN_BOOT + blake2b(stream.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-
-
-def is_known_boot(boot_id: str) -> bool:
-    return not boot_id.startswith(_UNKNOWN_BOOT)
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A sequence of batches from one tap or one file. Its name is its identity in the store."""
-
-    name: str
-    tap: str  # stap, bpftrace, replay, file, stdin
-    host: Host
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a stream stands in the store: everything before it is committed."""
-
-    stream_no: int
-    next_batch: int = 0  # number of the next batch
-    next_ordinal: int = 0  # ordinal of the next event within the stream
-    offset: int = 0  # bytes of the source that are accounted for
-    check: bytes = b""  # the up to 4,096 bytes of the source before `offset`, hashed (see memtap.source)
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Events known not to have arrived."""
-
-    time_us: int  # microseconds since the epoch, when it was noticed: they were lost no later
-    cause: str  # tap, pipe, ring, parse, spool, store
-    events: int  # how many; 0 for a gap whose size nobody knows
-    detail: str = ""
-    since_us: int = 0  # they were lost no earlier; 0: only time_us is known
-
-
-@dataclass(frozen=True, slots=True)
-class SealedBatch:
-    """The events that are stored in one transaction. Never changes once made."""
-
-    number: int
-    first_ordinal: int
-    offset: int  # bytes of the source accounted for when this batch is stored
-    check: bytes
-    events: Batch
-    lines: int  # counts are of this batch alone
-    rejected: int
-    notices: int
-    losses: tuple[Loss, ...] = ()
+__all__ = [
+    "Account",
+    "CallFilter",
+    "CallPage",
+    "CallRow",
+    "Cursor",
+    "Host",
+    "Loss",
+    "Maintenance",
+    "ProcessRow",
+    "Reader",
+    "Retention",
+    "SealedBatch",
+    "SecondAccount",
+    "Store",
+    "Stream",
+    "StreamRow",
+    "Totals",
+    "Writer",
+    "is_known_boot",
+    "unknown_boot",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,27 +149,6 @@ class SecondAccount:
     @property
     def emitted(self) -> int:
         return self.stored + self.rejected + sum(self.lost.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """What is kept. None: for ever, or without a limit."""
-
-    keep_events_s: int | None = None  # calls no older than this; 1 s rollups too, though for an hour at least
-    keep_bytes: int | None = None  # what the store may take on disk: beyond it the oldest calls go
-    keep_rollups_s: int | None = None  # 1 h rollups and the processes in them; 1 min rollups for 30 days at most
-
-
-@dataclass(frozen=True, slots=True)
-class Maintenance:
-    """What one step of housekeeping did, and what the store holds since."""
-
-    events_dropped: int = 0  # by this step
-    rollups_dropped: int = 0  # rows of all tiers, by this step
-    processes_dropped: int = 0  # by this step
-    bytes_stored: int = 0  # on disk
-    oldest_us: int | None = None  # no call kept is older; None: no call is kept
-    more: bool = False  # another step would do more right now
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from memtap.errors import StoreError
-from memtap.stores.contract import SealedBatch
+from memtap.stores.streams import SealedBatch
 
 CURSOR_START = (
     "SELECT batch_no, first_ordinal, stored, source_offset, source_check FROM batches"

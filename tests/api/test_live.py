@@ -16,8 +16,9 @@ import pytest
 
 from memtap.api import owners
 from memtap.host import memory_bytes
-from memtap.status import PipelineStatus, RetentionStatus, SpoolStatus, Status, TapStatus
+from memtap.status import PipelineStatus, SpoolStatus, Status, TapStatus
 from memtap.stores.contract import Maintenance, Retention
+from memtap.stores.retention import RetentionStatus
 
 
 def statuses(answer: httpx.Response) -> Iterator[dict[str, Any]]:

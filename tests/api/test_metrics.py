@@ -15,8 +15,9 @@ from web import FIRST_US
 
 from memtap.errors import StoreAway
 from memtap.names import display
-from memtap.status import PipelineStatus, Reconciliation, RetentionStatus, SpoolStatus, Status, TapStatus
+from memtap.status import PipelineStatus, Reconciliation, SpoolStatus, Status, TapStatus
 from memtap.stores.contract import Loss, Maintenance
+from memtap.stores.retention import RetentionStatus
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

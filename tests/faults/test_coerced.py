@@ -104,7 +104,7 @@ def test_a_row_that_no_longer_fits_its_column_is_refused(hurt: Server, database:
                 print(f"  {table}.{column}")
                 some = [replace(extreme(chance), time_us=1_795_411_501_000_000 + first + at) for at in range(20)]
                 (batch,) = batches(some, rows=len(some))
-                batch = replace(batch, number=runs.done, first_ordinal=first)
+                batch = batch._replace(number=runs.done, first_ordinal=first)
                 null = "NULL" if nullable == "YES" else "NOT NULL"
                 hurt.execute(f"ALTER TABLE {database}.{table} RENAME COLUMN `{column}` TO kept_aside")
                 hurt.execute(f"ALTER TABLE {database}.{table} ADD COLUMN `{column}` DECIMAL(1, 1) UNSIGNED {null}")

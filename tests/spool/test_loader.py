@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ class Work:
         self.spool = Spool(folder, limit, **made)
         self.spool.open()
         self.writer = writer
-        self.stream = replace(OWN, name=f"{OWN.name}-{time.monotonic_ns()}")
+        self.stream = OWN._replace(name=f"{OWN.name}-{time.monotonic_ns()}")
         cursor = writer.open_stream(self.stream)
         self.loader = Loader(
             writer, cursor, most_rows=most_rows, drop=True, patience_s=None, stream=self.stream, spool=self.spool

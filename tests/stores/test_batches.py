@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 from counted import (
@@ -44,7 +43,7 @@ class TestStreams:
 
     def test_the_newest_stream_is_found_by_how_its_name_begins(self, writer: Writer) -> None:
         for name in ("file:a%_1", "file:a%_2", "file:b", "file:axx3"):
-            write_all(writer, [Call(1)], replace(STREAM, name=name))
+            write_all(writer, [Call(1)], STREAM._replace(name=name))
         found = writer.last_stream("file:a%_")
         assert found is not None
         assert found[0] == "file:a%_2"
@@ -53,8 +52,8 @@ class TestStreams:
 
     def test_names_that_differ_by_case_or_a_space_are_two_streams(self, writer: Writer) -> None:
         names = ["trace", "Trace", "trace ", "tráce", "undecodable \udcff"]
-        assert len({writer.open_stream(replace(STREAM, name=name)).stream_no for name in names}) == len(names)
-        again = [writer.open_stream(replace(STREAM, name=name)).stream_no for name in names]
+        assert len({writer.open_stream(STREAM._replace(name=name)).stream_no for name in names}) == len(names)
+        again = [writer.open_stream(STREAM._replace(name=name)).stream_no for name in names]
         assert len(set(again)) == len(names)
 
     def test_writing_to_a_stream_that_does_not_exist_is_refused(self, writer: Writer) -> None:
@@ -64,7 +63,7 @@ class TestStreams:
     def test_streams_are_listed_with_what_they_hold(self, writer: Writer, reader: Reader) -> None:
         calls = some_calls(1500)
         write_all(writer, calls)
-        writer.open_stream(replace(STREAM, name="stdin:2", tap="stdin"))
+        writer.open_stream(STREAM._replace(name="stdin:2", tap="stdin"))
         first, second = reader.streams()
         assert (first.name, first.tap, first.host, first.batches, first.stored) == (
             STREAM.name,
@@ -118,7 +117,7 @@ class TestBatches:
         number = writer.open_stream(STREAM).stream_no
         calls = some_calls(2000)
         first, second = batches(calls)
-        impossible = replace(first, losses=(Loss(0, "ring", -1),))  # found out at the end of the transaction
+        impossible = first._replace(losses=(Loss(0, "ring", -1),))  # found out at the end of the transaction
         with pytest.raises(StoreError):
             writer.write(number, impossible)
         for table in ("batches", "events", "processes", "names", "rollup_1s", "losses", "loss_totals"):
@@ -175,7 +174,7 @@ class TestBatches:
 
     def test_an_events_id_is_its_stream_and_its_ordinal(self, writer: Writer, reader: Reader) -> None:
         write_all(writer, [Call(1)])
-        number = write_all(writer, some_calls(300), replace(STREAM, name="second"), rows=100)
+        number = write_all(writer, some_calls(300), STREAM._replace(name="second"), rows=100)
         ids = {call.id for call in reader.calls(CallFilter(), limit=1000)}
         assert ids == {1 << 40} | {(number << 40) + ordinal for ordinal in range(300)}
 
@@ -186,7 +185,7 @@ class TestBatches:
         with closing(store.writer()) as writer:
             write_all(writer, calls[:1000])
             with pytest.raises(StoreError):  # a failed transaction must leave no trace in later ids either
-                writer.write(1, replace(next(batches(calls, start=Cursor(1, 1, 1000))), losses=(Loss(0, "", -1),)))
+                writer.write(1, next(batches(calls, start=Cursor(1, 1, 1000)))._replace(losses=(Loss(0, "", -1),)))
             write_all(writer, calls)
         twin = open_url(url.replace("store.duckdb", "twin.duckdb").replace("?", "_twin?"))
         with closing(twin.writer()) as writer, closing(twin.reader()) as reader:

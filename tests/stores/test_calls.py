@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from counted import (
@@ -96,7 +95,7 @@ class TestPaging:
         self, writer: Writer, reader: Reader, calls: Sequence[Call], where: CallFilter, size: int
     ) -> None:
         # The store keeps what earlier examples wrote: the whole of it is paged each time.
-        stream = replace(STREAM, name=f"stream {len(reader.streams())}")
+        stream = STREAM._replace(name=f"stream {len(reader.streams())}")
         number = write_all(writer, calls, stream, rows=15)
         everything = reader.calls(EVERYTHING, limit=100_000)
         assert [row for row in everything if row.id >> 40 == number] == sorted(
@@ -126,7 +125,7 @@ class TestPaging:
     def test_searches_that_go_on_find_every_call_once(
         self, store: Store, writer: Writer, reader: Reader, calls: Sequence[Call], where: CallFilter, size: int
     ) -> None:
-        number = write_all(writer, calls, replace(STREAM, name=f"stream {len(reader.streams())}"), rows=15)
+        number = write_all(writer, calls, STREAM._replace(name=f"stream {len(reader.streams())}"), rows=15)
         if number % 2:
             store.maintain(Retention(), FIRST_US)
         with pytest.MonkeyPatch.context() as patch:
@@ -232,7 +231,7 @@ class TestOriginalDatabase:
         assert query("SELECT COUNT(*) FROM MemoryCalls WHERE process_name = 'Python3'") == [(0,)]
 
     def test_it_knows_every_memory_call_that_the_parser_does(self, writer: Writer, query: Query) -> None:
-        write_all(writer, [WideCall(1, call=call) for call in CALLS[1:]], replace(STREAM, name="wide"))
+        write_all(writer, [WideCall(1, call=call) for call in CALLS[1:]], STREAM._replace(name="wide"))
         assert {text(call) for (call,) in query("SELECT DISTINCT call_type FROM MemoryCalls")} == set(CALLS) - {
             "mmap",  # is mmap2
             "fork",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,7 +45,7 @@ def test_one_fold_makes_extents_of_bounded_runs_with_their_times(
     monkeypatch.setattr(folding, "UNREAD", 100)
     late = 700  # ordinals that no batch has, as a damaged spool leaves them
     some = [
-        batch if batch.number < 30 else replace(batch, first_ordinal=batch.first_ordinal + late)
+        batch if batch.number < 30 else batch._replace(first_ordinal=batch.first_ordinal + late)
         for batch in batches(CALLS, rows=100)
     ]
     with closing(of(tmp_path / "a.duckdb")) as store:

@@ -6,7 +6,6 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,8 +64,8 @@ def test_names_that_no_kept_call_and_no_process_has_go_and_may_come_back(
     new = [Call(1, b"kept", time_us=later_us), Call(1, b"latest", time_us=later_us + 1)]
     again = [Call(2, b"old 7", time_us=later_us + 2), Call(1, b"latest", time_us=later_us + 3)]
     first, second, third = (
-        replace(batch, number=at)
-        for at, batch in enumerate((*batches([*old, *new], rows=50), replace(one_batch(*again), first_ordinal=52)))
+        batch._replace(number=at)
+        for at, batch in enumerate((*batches([*old, *new], rows=50), one_batch(*again)._replace(first_ordinal=52)))
     )
     assert writer.write(number, first)
     all_of(store, Retention(keep_events_s=86_400), clock[0])
@@ -83,12 +82,12 @@ def test_streams_and_hosts_go_when_nothing_of_them_is_kept(
     store: Store, writer: Writer, reader: Reader, clock: list[int], left: Callable[[str], list[object]]
 ) -> None:
     keep = Retention(keep_events_s=3600, keep_rollups_s=2 * 86_400)
-    old = replace(STREAM, name="old", host=replace(HOST, boot_id="before"))
+    old = STREAM._replace(name="old", host=HOST._replace(boot_id="before"))
     with closing(store.writer()) as first:
         write_all(first, [Call(1, time_us=NOW_US)], old)
         first.end_processes(1, [1], NOW_US + 1)
     clock[0] += 10 * DAY_US
-    long_ago = replace(STREAM, name="of long ago", host=replace(HOST, boot_id="another"))
+    long_ago = STREAM._replace(name="of long ago", host=HOST._replace(boot_id="another"))
     with closing(store.writer()) as second:
         write_all(second, [Call(1, time_us=NOW_US - DAY_US)], long_ago)
     write_all(writer, [Call(1, time_us=clock[0])])
@@ -98,7 +97,7 @@ def test_streams_and_hosts_go_when_nothing_of_them_is_kept(
     assert left("DISTINCT stream_no FROM batches") == [2, 3]
     assert left("boot_id FROM hosts") == sorted([HOST.boot_id, "another"])
     with pytest.raises(StoreError, match="open it first"):
-        writer.write(1, replace(one_batch(Call(1)), number=1, first_ordinal=1))
+        writer.write(1, one_batch(Call(1))._replace(number=1, first_ordinal=1))
     assert writer.open_stream(old).stream_no == 4, "begun anew, under a number of its own"
 
 
@@ -107,13 +106,13 @@ def test_a_stream_that_a_writer_has_open_is_not_dropped(
 ) -> None:
     number = write_all(writer, [Call(1, time_us=NOW_US)])
     with closing(store.writer()) as other:
-        write_all(other, [Call(1, time_us=NOW_US)], replace(STREAM, name="newest"))
+        write_all(other, [Call(1, time_us=NOW_US)], STREAM._replace(name="newest"))
     clock[0] += 100 * DAY_US
     for _ in range(3):
         all_of(store, Retention(3600, None, 3600), clock[0])
     assert reader.calls(ALL) == []
     assert left("name FROM streams") == [STREAM.name, "newest"]
-    assert writer.write(number, replace(one_batch(Call(1, time_us=clock[0])), number=1, first_ordinal=1))
+    assert writer.write(number, one_batch(Call(1, time_us=clock[0]))._replace(number=1, first_ordinal=1))
     assert [row.stored for row in reader.streams()] == [2, 1]
 
 

@@ -6,7 +6,6 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def some_batches(calls: Sequence[Call] = CALLS) -> list[SealedBatch]:
     """A few with losses."""
     loss = Loss(calls[0].time_us, "tap", 3)
     return [
-        replace(batch, losses=(loss, loss)) if batch.number % 7 == 3 else batch for batch in batches(calls, rows=150)
+        batch._replace(losses=(loss, loss)) if batch.number % 7 == 3 else batch for batch in batches(calls, rows=150)
     ]
 
 
@@ -120,7 +119,7 @@ def test_what_was_named_and_what_is_written_may_differ_in_any_way(
 
 def test_writers_of_two_streams_do_not_disturb_each_other(opened: Callable[[str], Store]) -> None:
     store = opened("two")
-    streams = [replace(STREAM, name=f"file:{n}.log", host=replace(STREAM.host, boot_id=f"boot {n}")) for n in range(2)]
+    streams = [STREAM._replace(name=f"file:{n}.log", host=STREAM.host._replace(boot_id=f"boot {n}")) for n in range(2)]
     failures: list[BaseException] = []
 
     def fill(stream: Stream, seed: int) -> None:

@@ -36,7 +36,7 @@ LIFE = ("fork", "exec", "exit", "proc")
 
 
 def write_all(writer: Writer, calls: Sequence[Call], rows: int = 1000, name: str = STREAM.name) -> int:
-    cursor = writer.open_stream(replace(STREAM, name=name))
+    cursor = writer.open_stream(STREAM._replace(name=name))
     for batch in batches(calls, rows=rows, start=cursor):
         assert writer.write(cursor.stream_no, batch)
     return cursor.stream_no
@@ -46,12 +46,12 @@ def in_batches(*groups: Sequence[WideCall]) -> Iterator[SealedBatch]:
     """One batch after the other of one stream, of these calls each."""
     at = 0
     for number, calls in enumerate(groups):
-        yield replace(one_batch(*calls), number=number, first_ordinal=at)
+        yield one_batch(*calls)._replace(number=number, first_ordinal=at)
         at += len(calls)
 
 
 def write_each(writer: Writer, *groups: Sequence[WideCall], name: str = STREAM.name) -> None:
-    number = writer.open_stream(replace(STREAM, name=name)).stream_no
+    number = writer.open_stream(STREAM._replace(name=name)).stream_no
     for batch in in_batches(*groups):
         assert writer.write(number, batch)
 
@@ -302,11 +302,11 @@ class TestLife:
         parser = Parser(rows=8)
         parser.feed(HEADER + self.BORN.line)
         number = writer.open_stream(STREAM).stream_no
-        writer.write(number, replace(one_batch(self.BORN), events=parser.seal()))
+        writer.write(number, one_batch(self.BORN)._replace(events=parser.seal()))
         parser.end([8])
         events = parser.seal()
         assert (len(events), len(events.ended)) == (0, 1)
-        writer.write(number, replace(one_batch(), number=1, first_ordinal=1, events=events))
+        writer.write(number, one_batch()._replace(number=1, first_ordinal=1, events=events))
         assert [row.ended_us for row in reader.processes(ended=None)] == [FIRST_US]
 
     def test_a_batch_that_is_written_again_changes_nothing(self, writer: Writer, reader: Reader, query: Query) -> None:
@@ -327,7 +327,7 @@ class TestLife:
         number = writer.open_stream(STREAM).stream_no
         writer.write(number, first)
         with pytest.raises(StoreError):
-            writer.write(number, replace(second, losses=(Loss(0, "ring", -1),)))
+            writer.write(number, second._replace(losses=(Loss(0, "ring", -1),)))
         assert [row.ended_us for row in reader.processes(ended=None)] == [None]
         assert writer.write(number, second)
         assert [row.ended_us for row in reader.processes(ended=None)] == [FIRST_US + 100]
@@ -378,7 +378,7 @@ class TestLife:
         one, other = replace(self.BORN, call="mmap"), replace(self.BORN, call="mmap", start_us=70_000)
         parser = Parser(rows=8)
         parser.feed(HEADER + one.line + other.line + one.line.replace(b"567890, uid", b"567891, uid"))
-        writer.write(writer.open_stream(STREAM).stream_no, replace(one_batch(one, one, one), events=parser.seal()))
+        writer.write(writer.open_stream(STREAM).stream_no, one_batch(one, one, one)._replace(events=parser.seal()))
         assert {row.start_us: row.requests for row in reader.processes(ended=None)} == {50_000: 1, 50_001: 1, 70_000: 1}
 
     def test_many_processes_end_in_one_batch(self, writer: Writer, reader: Reader) -> None:
@@ -436,7 +436,7 @@ def test_the_same_lines_give_the_same_rows(url: str, store: Store, open_url: Cal
         write_all(writer, calls[:1000])
         with pytest.raises(StoreError):  # a failed transaction must leave no trace in later ids either
             start = writer.open_stream(STREAM)
-            writer.write(1, replace(next(batches(calls, start=start)), losses=(Loss(0, "", -1),)))
+            writer.write(1, next(batches(calls, start=start))._replace(losses=(Loss(0, "", -1),)))
         write_all(writer, calls)
     twin = open_url(url.replace("store.duckdb", "twin.duckdb").replace("?", "_twin?"))
     with closing(twin.writer()) as writer:

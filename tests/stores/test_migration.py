@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -19,7 +18,7 @@ from memtap.stores.duckdb import schema as duckdb_schema
 from memtap.stores.mysql import schema as mysql_schema
 
 CALLS = some_calls(3000)
-WIDE = replace(STREAM, name="wide")
+WIDE = STREAM._replace(name="wide")
 # The tables of version 1 that hold data, and their columns.
 TABLES = {
     "names": "id, comm",
@@ -86,7 +85,7 @@ def twin(url: str, open_url: Callable[[str], Store]) -> Store:
     with closing(store.writer()) as writer:
         cursor = writer.open_stream(STREAM)
         for batch in batches(CALLS, start=cursor):
-            writer.write(cursor.stream_no, replace(batch, losses=(Loss(FIRST_US, "ring", batch.number),)))
+            writer.write(cursor.stream_no, batch._replace(losses=(Loss(FIRST_US, "ring", batch.number),)))
         writer.end_processes(cursor.stream_no, [1, 2], CALLS[-1].time_us + 1)
     return store
 

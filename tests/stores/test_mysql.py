@@ -145,7 +145,7 @@ class TestExactlyOnce:
         other.query("UPDATE processes SET pid = pid")
         other.query("SELECT * FROM streams FOR UPDATE")
         other.store_result()
-        batch = replace(one_batch(Call(1)), number=1, first_ordinal=1)
+        batch = one_batch(Call(1))._replace(number=1, first_ordinal=1)
         with pytest.raises(StoreAway, match="Lock wait timeout"):
             writer.write(number, batch)
         other.close()
@@ -158,7 +158,7 @@ class TestExactlyOnce:
         def write(host: str) -> None:
             try:
                 with closing(store.writer()) as writer:
-                    stream = Stream(f"tap:{host}", "bpftrace", replace(HOST, name=host))
+                    stream = Stream(f"tap:{host}", "bpftrace", HOST._replace(name=host))
                     number = writer.open_stream(stream).stream_no
                     for batch in batches(calls, rows=100):
                         while True:
@@ -277,7 +277,7 @@ class TestLoading:
                 number = writer.open_stream(STREAM).stream_no
                 writer.write(number, one_batch(Call(1, name=b"a\\' b")))
                 with pytest.raises(StoreError, match="Data too long"):
-                    writer.open_stream(replace(STREAM, name="x" * 5000))
+                    writer.open_stream(STREAM._replace(name="x" * 5000))
         finally:
             mariadb.execute("SET GLOBAL sql_mode = %s", before)
         assert reader.calls(CallFilter(name=b"a\\' b"))[0].pid == 1

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import replace
 from math import inf
 
 import MySQLdb
@@ -33,7 +32,7 @@ WIDE_CALLS = [
     *some_wide_calls(600),
     *(WideCall(7, time_us=FIRST_US + 60_000_000 + at, vm=4096 * pages) for at, pages in enumerate(PAGES)),
 ]
-WIDE = replace(STREAM, name="tap:wide", tap="bpftrace")
+WIDE = STREAM._replace(name="tap:wide", tap="bpftrace")
 # Of a table of version 3 or 4: 24 bits of pages, and of a name's id.
 BEFORE = {
     "vm_pages": "IF(vm_pages < 16777216, vm_pages, NULL)",
@@ -99,7 +98,7 @@ def twins(mariadb: Server) -> Iterator[dict[int, str]]:
                 for stream, calls in ((STREAM, CALLS), (WIDE, WIDE_CALLS))[:version]:
                     number = writer.open_stream(stream).stream_no
                     for batch in batches(calls):
-                        writer.write(number, replace(batch, losses=(Loss(FIRST_US, "ring", 3),)))
+                        writer.write(number, batch._replace(losses=(Loss(FIRST_US, "ring", 3),)))
     yield names
     for name in names.values():
         mariadb.execute(f"DROP DATABASE {name}")

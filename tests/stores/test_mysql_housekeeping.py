@@ -148,7 +148,7 @@ class TestAhead:
         assert reader.calls(CallFilter(), limit=999) == before
         store.maintain(Retention(keep_events_s=DAY_S * 100), NOW_US + 60 * HOUR_S * 1_000_000)
         assert ends("events")[-1] == "MAXVALUE"
-        assert writer.write(1, replace(one_batch(*at(1)), number=1, first_ordinal=len(before)))
+        assert writer.write(1, one_batch(*at(1))._replace(number=1, first_ordinal=len(before)))
 
 
 class TestRetention:
@@ -220,7 +220,7 @@ class TestRetention:
     ) -> None:
         monkeypatch.setattr("memtap.stores.mysql.housekeeping.BATCHES_KEPT", 3)
         write(writer, at(*range(3000)))
-        other = replace(STREAM, name="another")
+        other = STREAM._replace(name="another")
         write(writer, at(*range(600)), other)
         account = reader.account()
         all_of(store, Retention(keep_rollups_s=365 * DAY_S))
@@ -259,7 +259,7 @@ class TestForgetting:
         later_us = now_us + 3 * DAY_S * 1_000_000
         keep = Retention(keep_events_s=DAY_S)
         write(writer, [Call(1, b"old %d" % at, time_us=now_us + at) for at in range(50)])
-        other = replace(STREAM, name="another")
+        other = STREAM._replace(name="another")
         write(writer, [Call(1, b"kept", time_us=later_us), Call(1, b"latest", time_us=later_us + 1)], other)
         all_of(store, keep, now_us)
         all_of(store, keep, later_us)
@@ -269,7 +269,7 @@ class TestForgetting:
         all_of(store, keep, later_us)
         assert left("names") == left("name_uses") == 2
         assert [call.name for call in reader.calls(CallFilter())] == [b"latest", b"kept"]
-        third = replace(STREAM, name="a third")
+        third = STREAM._replace(name="a third")
         write(writer, [Call(1, b"old 7", time_us=later_us + 2), Call(1, b"latest", time_us=later_us + 3)], third)
         assert [call.name for call in reader.calls(CallFilter(), limit=2)] == [b"latest", b"old 7"]
 
@@ -302,7 +302,7 @@ class TestForgetting:
         left: Callable[[str], int],
     ) -> None:
         keep = Retention(keep_events_s=HOUR_S, keep_rollups_s=2 * DAY_S)
-        old = replace(STREAM, name="old", host=replace(HOST, boot_id="before"))
+        old = STREAM._replace(name="old", host=HOST._replace(boot_id="before"))
         write(writer, at(0, 1, 2), old)
         all_of(store, keep, NOW_US + DAY_S * 1_000_000)
         assert left("streams") == left("hosts") == 1
@@ -316,7 +316,7 @@ class TestForgetting:
         assert [stream.name for stream in reader.streams()] == [STREAM.name]
         assert left("hosts") == left("batches") == left("stream_uses") == 1
         with pytest.raises(StoreError, match="no longer kept"):
-            writer.write(1, replace(one_batch(*at(1)), number=1, first_ordinal=3))
+            writer.write(1, one_batch(*at(1))._replace(number=1, first_ordinal=3))
         assert write(writer, at(3), old) == 3, "begun anew, under a number of its own"
 
 
@@ -332,7 +332,7 @@ class TestManners:
         other.store_result()
         with pytest.raises(StoreAway, match="Lock wait timeout"):
             store.maintain(NOTHING, NOW_US)
-        assert writer.write(1, replace(one_batch(*at(1)), number=1, first_ordinal=1))
+        assert writer.write(1, one_batch(*at(1))._replace(number=1, first_ordinal=1))
         other.close()
         store.maintain(NOTHING, NOW_US)
 

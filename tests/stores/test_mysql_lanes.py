@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +236,7 @@ def test_two_writers_that_meet_a_process_at_once_make_it_once(mariadb: Server, d
         store.migrate()
         with closing(store.writer()) as writer, closing(store.writer()) as rival:
             number = writer.open_stream(STREAM).stream_no
-            of_rival = rival.open_stream(replace(STREAM, name="file:other.log")).stream_no
+            of_rival = rival.open_stream(STREAM._replace(name="file:other.log")).stream_no
             for ours, theirs in zip(batches(calls), batches(calls), strict=True):
                 if ours.number:  # of the first, it is not known whether it may go ahead
                     wanted = next_id() + 10
@@ -257,7 +256,7 @@ def test_two_writers_that_meet_a_process_at_once_make_it_once(mariadb: Server, d
 
 def test_a_process_that_its_own_writer_has_forgotten_is_found_again(mariadb: Server, database: str, url: str) -> None:
     """As the parser forgets one of format 1 that is quiet for long: it has a number of its own when it comes back."""
-    stream = replace(STREAM, host=replace(HOST, boot_id=unknown_boot("one")))
+    stream = STREAM._replace(host=HOST._replace(boot_id=unknown_boot("one")))
     calls = [Call(pid=1 + n % 10, time_us=FIRST_US + n) for n in range(3000)]
     parsers = [list(batches(calls[:1000] * 3)) for _ in range(3)]  # each names its processes anew
     with closing(open_store(url, connections=2)) as store:

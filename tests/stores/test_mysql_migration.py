@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +32,7 @@ WIDE_CALLS = [
     ),
 ]
 LIFE = ("fork", "exec", "exit", "proc")  # calls without a length
-WIDE = replace(STREAM, name="tap:wide", tap="bpftrace")
+WIDE = STREAM._replace(name="tap:wide", tap="bpftrace")
 # Tables that are the same in both versions, but for what version 3 adds.
 SAME = (
     "names", "hosts", "streams", "batches", "rollup_1s", "loss_totals", "counters",
@@ -50,7 +49,7 @@ def twin(mysql_url: str, open_url: Callable[[str], Store], database: str, mariad
         for stream, calls in ((STREAM, CALLS), (WIDE, WIDE_CALLS)):
             number = writer.open_stream(stream).stream_no
             for batch in batches(calls):
-                writer.write(number, replace(batch, losses=(Loss(FIRST_US, "ring", 3),)))
+                writer.write(number, batch._replace(losses=(Loss(FIRST_US, "ring", 3),)))
     return store
 
 

@@ -24,10 +24,9 @@ def test_it_counts_every_batch_and_keeps_none() -> None:
 
 
 def test_its_account_adds_losses_up() -> None:
-    from dataclasses import replace
 
     store = open_store("null://")
     (batch,) = batches(some_calls(10))
-    store.writer().write(1, replace(batch, losses=(Loss(1, "ring", 4), Loss(2, "ring", 1), Loss(3, "tap", 0))))
+    store.writer().write(1, batch._replace(losses=(Loss(1, "ring", 4), Loss(2, "ring", 1), Loss(3, "tap", 0))))
     assert store.reader().account().lost == {"ring": 5}
     assert store.reader().account().emitted == 15

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from counted import (
     FIRST_US,
@@ -110,7 +108,7 @@ class TestSums:
             Call(2, time_us=2**63, length=2**63, call="munmap"),
         ]
         write_all(writer, calls)
-        write_all(writer, calls, replace(STREAM, name="again"))
+        write_all(writer, calls, STREAM._replace(name="again"))
         first, second = reader.processes()
         assert (first.requested, first.released, first.balance) == (4 * GREATEST, 2 * GREATEST, 2 * GREATEST)
         assert (second.requested, second.released, second.balance) == (0, 2**64, -(2**64))
@@ -168,7 +166,7 @@ class TestNames:
         names = list(dict.fromkeys(self.BYTES + self.HOSTILE))
         (batch,) = batches([Call(pid + 1, name=b"n%d" % pid) for pid in range(len(names))])
         number = writer.open_stream(STREAM).stream_no
-        assert writer.write(number, replace(batch, events=Renamed(batch.events, names)))
+        assert writer.write(number, batch._replace(events=Renamed(batch.events, names)))
         assert {row.pid: row.name for row in reader.processes()} == dict(enumerate(names, 1))
         for pid, name in enumerate(names, 1):
             assert [call.pid for call in reader.calls(CallFilter(name=name))] == [pid]
@@ -179,7 +177,7 @@ class TestNames:
     ) -> None:
         names = list(dict.fromkeys(self.BYTES + self.HOSTILE))
         (batch,) = batches([Call(pid + 1, name=b"n%d" % pid) for pid in range(len(names))])
-        writer.write(writer.open_stream(STREAM).stream_no, replace(batch, events=Renamed(batch.events, names)))
+        writer.write(writer.open_stream(STREAM).stream_no, batch._replace(events=Renamed(batch.events, names)))
         rows = dict(query("SELECT pid, process_name FROM MemoryCalls GROUP BY pid, process_name"))
         as_bytes = comm_of if url.startswith("duckdb") else bytes
         assert {pid: as_bytes(shown) for pid, shown in rows.items()} == dict(enumerate(names, 1))
@@ -227,7 +225,7 @@ class TestLife:
 
     def test_only_the_newest_boot_of_a_host_is_listed(self, writer: Writer, reader: Reader) -> None:
         def stream(boot: str) -> Stream:
-            return Stream(f"tap:{boot}", "bpftrace", replace(HOST, boot_id=boot))
+            return Stream(f"tap:{boot}", "bpftrace", HOST._replace(boot_id=boot))
 
         write_all(writer, [Call(2, time_us=FIRST_US + 60_000_000)], stream("second"))
         write_all(writer, [Call(1)], stream("first"))  # an older recording, stored later
@@ -243,12 +241,12 @@ class TestLife:
         assert {(row.host, row.pid, row.requests) for row in reader.processes()} == {("here", 1, 1), ("there", 1, 2)}
 
     def test_a_host_is_known_with_its_memory(self, writer: Writer, reader: Reader) -> None:
-        writer.open_stream(replace(STREAM, host=replace(HOST, memory_bytes=0, page_size=0)))
+        writer.open_stream(STREAM._replace(host=HOST._replace(memory_bytes=0, page_size=0)))
         assert [host.memory_bytes for host in reader.hosts()] == [0]
         writer.open_stream(STREAM)
         assert reader.hosts() == [HOST]
         writer.open_stream(
-            replace(STREAM, host=replace(HOST, memory_bytes=0, page_size=0))
+            STREAM._replace(host=HOST._replace(memory_bytes=0, page_size=0))
         )  # knows less: changes nothing
         assert reader.hosts() == [HOST]
 
@@ -258,8 +256,8 @@ class TestAccount:
         number = writer.open_stream(STREAM).stream_no
         first, second = batches(some_calls(2000))
         losses = (Loss(FIRST_US, "ring", 30, "full"), Loss(FIRST_US + 1, "tap", 12), Loss(FIRST_US + 2, "ring", 3))
-        writer.write(number, replace(first, rejected=4, notices=2, lines=1006, losses=losses))
-        writer.write(number, replace(second, losses=(Loss(FIRST_US + 3, "tap", 0, "restarted \udcff"),)))
+        writer.write(number, first._replace(rejected=4, notices=2, lines=1006, losses=losses))
+        writer.write(number, second._replace(losses=(Loss(FIRST_US + 3, "tap", 0, "restarted \udcff"),)))
         account = reader.account()
         assert (account.lines, account.stored, account.rejected, account.notices) == (2006, 2000, 4, 2)
         assert account.lost == {"ring": 33, "tap": 12}
