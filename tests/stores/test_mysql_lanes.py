@@ -139,7 +139,7 @@ def test_a_connection_cut_at_any_statement_costs_and_doubles_nothing(
     assert contents(mariadb, database) == plain
 
 
-ALONE = replace(STREAM, host=replace(HOST, boot_id=unknown_boot("alone")))  # nobody else makes its processes
+ALONE = STREAM._replace(host=HOST._replace(boot_id=unknown_boot("alone")))  # nobody else makes its processes
 
 
 @pytest.fixture
