@@ -48,7 +48,7 @@ class Encoder:
         return seconds
 
 
-def check_text(text: bytes, batch: Batch, first_id: int, fields: tuple[str, ...]) -> None:
+def check_text(text: memoryview, batch: Batch, first_id: int, fields: tuple[str, ...]) -> None:
     """Read back by another reader, every number of a batch of format 1 is the column's. Rows are in the order of time;
     a length beyond 24 bits stands in a column of its own."""
     table = csv.read_csv(

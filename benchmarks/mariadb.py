@@ -71,7 +71,7 @@ class MariaDB:
         first_id = FIRST_ID
         for batch, parser in batches(self.trace):
             same = array("I", range(max(batch.process_count, batch.name_count)))
-            lines = batch.events_text(same, same, first_id).splitlines()
+            lines = bytes(batch.events_text(same, same, first_id)).splitlines()
             rows = [tuple(None if field == b"\\N" else int(field) for field in line.split(b"\t")) for line in lines]
             found.append((batch.events_columns(same), rows))
             first_id += len(batch)

@@ -295,7 +295,9 @@ cdef class Batch:
 
     def events_text(self, process_ids, name_ids, uint64_t first_id):
         """The calls as LOAD DATA text, in few bytes each: a tab between fields, \\N for NULL, a newline a row. They are
-        in the order of time, which is the table's: it grows at its end, and its pages get full.
+        in the order of time, which is the table's: it grows at its end, and its pages get full. A memoryview of the
+        block that they are written to, which goes back to the spare ones when nobody has it any more: bytes would be
+        a copy, and new pages each time.
 
         `what` is the call, and in format 2 also 16 times the index of its kind plus 1, and 128 where `freed` is the
         length in whole pages of 4,096 bytes. A length beyond 24 bits or a name id beyond 16 is NULL and stands in
@@ -305,25 +307,25 @@ cdef class Batch:
         """
         cdef IdMap processes = IdMap(process_ids, self.process_count, "process_ids")
         cdef IdMap names = IdMap(name_ids, self.name_count, "name_ids")
-        cdef size_t size = self.columns.rows * EVENT_TEXT_MAX
         cdef bint sorted = in_order(&self.columns)
         cdef Moment *order = NULL
-        cdef char *text = <char *> take_block_of(size)  # used again and again: bytes of unknown size would be new pages
+        cdef Block text = Block.__new__(Block)
         cdef char *end
+        text.bytes = self.columns.rows * EVENT_TEXT_MAX
+        text.block = take_block_of(text.bytes)
         try:
             if not sorted:
                 order = <Moment *> malloc(self.columns.rows * sizeof(Moment))
-            if text == NULL or not (sorted or order):
+            if text.block == NULL or not (sorted or order):
                 raise MemoryError(f"batch: no memory for the text of {self.columns.rows} calls")
             with nogil:
                 if order != NULL:
                     sort_moments(&self.columns, order)
-                end = put_events(text, &self.columns, processes.ids, names.ids, first_id,
+                end = put_events(<char *> text.block, &self.columns, processes.ids, names.ids, first_id,
                                  event_extras(&self.columns, names.ids, self.name_count), order)
-            return text[:end - text]
+            return new_column(text, text.block, end - <char *> text.block, 1, b"B")
         finally:
             free(order)
-            give_back(text, size)
 
     def activity(self, process_ids, name_ids):
         """Sums of this batch by process and second, as an ArrowTable: process_id, name_id uint32, second uint64 (since

@@ -55,3 +55,13 @@ cdef class IdMap:
     def __dealloc__(self):
         if self.held:
             PyBuffer_Release(&self.view)
+
+
+cdef class Block:
+    """Memory of a spare block, given back when nobody looks at it any more."""
+
+    cdef void *block
+    cdef size_t bytes
+
+    def __dealloc__(self):
+        give_back(self.block, self.bytes)

@@ -296,9 +296,10 @@ class Batch:
         The maps are uint32 arrays, map[local id] = the store's id; ids count up from `first_id`. ValueError for a
         map that is too short.
         """
-    def events_text(self, process_ids: Buffer, name_ids: Buffer, first_id: int) -> bytes:
+    def events_text(self, process_ids: Buffer, name_ids: Buffer, first_id: int) -> memoryview:
         """The calls as LOAD DATA text, in few bytes a call: a tab between fields, \\N for NULL, a newline after each
-        row, in the order of time; which columns, `events_columns` says.
+        row, in the order of time; which columns, `events_columns` says. Of bytes, read only; the memory is used for
+        another text when nobody has this one any more.
 
         `what` is the call, and in format 2 also 16 times the index of its kind plus 1, and 128 where `freed` is the
         length in whole pages of 4,096 bytes. A length beyond 24 bits or a name id beyond 16 is NULL and stands in

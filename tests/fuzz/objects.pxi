@@ -64,7 +64,7 @@ cdef object check_forms(Batch batch, Chance *chance):
     cdef bytes names = (<char *> name_map)[:4 * batch.name_count]
     cdef uint64_t first_id = chance_next(chance) >> 1
     cdef bytes text
-    text = batch.events_text(processes, names, first_id)
+    text = bytes(batch.events_text(processes, names, first_id))
     check_event_rows(text, <const char *> text + len(text), &batch.columns, process_map, name_map, first_id,
                      event_extras(&batch.columns, name_map, batch.name_count), True)
     fuzz_require(len(batch.events_columns(names)) >= 6, b"the columns that each call has")

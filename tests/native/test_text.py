@@ -60,7 +60,7 @@ def test_each_call_is_written_as_it_is_in_no_more_columns_than_it_needs(
     process_ids, name_ids = ids(batch.process_count, 2**32 - 1, -1), ids(batch.name_count, *names)
     columns = batch.events_columns(name_ids)
     rows = []
-    for line in batch.events_text(process_ids, name_ids, first).splitlines():
+    for line in bytes(batch.events_text(process_ids, name_ids, first)).splitlines():
         fields = [None if field == b"\\N" else int(field) for field in line.split(b"\t")]
         assert len(fields) == len(columns)
         rows.append(dict.fromkeys(("vm_pages", "vm_wide", "errno", "freed", "length_wide", "name_wide")) | dict(
@@ -164,4 +164,6 @@ def test_calls_in_the_opposite_order_come_in_the_order_of_time() -> None:
         parser.feed(b"mmap2: PID=%d, process=x, time=%d000000, length=1\n" % (second, second))
     batch = parser.seal()
     text = batch.events_text(ids(batch.process_count, 0, 1), ids(batch.name_count, 0, 1), 0)
-    assert [row.split(b"\t")[1] for row in text.splitlines()] == [b"%d000000" % second for second in range(1, 301)]
+    assert [row.split(b"\t")[1] for row in bytes(text).splitlines()] == [
+        b"%d000000" % second for second in range(1, 301)
+    ]

@@ -79,7 +79,7 @@ class Session:
         """Run a statement; how many rows it changed."""
         return int(self._execute(sql, values).rowcount)
 
-    def load(self, table: str, columns: str, text: bytes, rows: int) -> None:
+    def load(self, table: str, columns: str, text: bytes | memoryview, rows: int) -> None:
         """Append `rows` rows of LOAD DATA text: tab between fields, newline after each row, numbers or \\N.
 
         Raises StoreError unless every one was taken as it is.
@@ -90,7 +90,7 @@ class Session:
             raise StoreError(
                 f"store {self._url} refuses LOAD DATA LOCAL: set local_infile=1 on the server, or say --load auto"
             )
-        self._insert(table, columns, text, rows)
+        self._insert(table, columns, bytes(text), rows)
 
     def load_values(self, table: str, columns: str, rows: bytes) -> None:
         """As `load`, of rows as `run_values` has them, numbers or NULL. A row whose key is there already raises a
@@ -137,7 +137,7 @@ class Session:
             raise self._said(error) from error
         return cursor
 
-    def _load_file(self, table: str, columns: str, text: bytes, rows: int) -> bool:
+    def _load_file(self, table: str, columns: str, text: bytes | memoryview, rows: int) -> bool:
         """False where sending files is refused."""
         file = _sealed(text)
         try:
@@ -239,7 +239,7 @@ def _may_send_files() -> bool:
     return (major == "3" or (major.isdigit() and 10 <= int(major) < 20)) and Path("/proc/self/fd").exists()
 
 
-def _sealed(text: bytes) -> int:
+def _sealed(text: bytes | memoryview) -> int:
     """A file in memory that holds all of `text` and can change no more. A file cut short looks whole to a server."""
     file = os.memfd_create("memtap-batch", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
