@@ -32,37 +32,50 @@ PENDING = "SELECT (SELECT count(*) FROM activity), coalesce(sum(stored), 0) FROM
 # Sums are folded some processes at a time.
 _AT_ONCE = "SELECT quantile_disc(process_id, $parts::DOUBLE[]) FROM activity WHERE second IS NOT NULL"
 _SOME = views.ACTIVITY.removesuffix(")") + " AND process_id >= $first AND process_id <= $last)"
+_HELD = "coalesce(vm, resident)"  # NULL throughout where all is of format 1
 
-# The latest name is that of the latest call. A call of format 1 after its process was marked as ended says that the
-# pid has come back; format 2 gives it to another process.
-_ADD_TO_PROCESSES = f"""
-UPDATE folded_processes p
-SET requested = p.requested + b.requested,
-    released = p.released + b.released,
-    requests = p.requests + b.requests,
-    releases = p.releases + b.releases,
-    failed = p.failed + b.failed,
-    name_id = CASE WHEN b.last_us >= p.last_us THEN b.name_id ELSE p.name_id END,
-    first_us = least(p.first_us, b.first_us),
-    last_us = greatest(p.last_us, b.last_us),
-    ended_us = CASE WHEN p.ended_us < b.heard_us THEN NULL ELSE p.ended_us END,
-    vm = {newest("p", "vm")},
-    resident = {newest("p", "resident")},
-    held_us = greatest(p.held_us, b.held_us)
-FROM {views.of_processes(_SOME)} b WHERE p.id = b.process_id
-"""  # noqa: S608
+
+def _add_to_processes(*, held: bool) -> str:
+    """The latest name is that of the latest call. A call of format 1 after its process was marked as ended says that
+    the pid has come back; format 2 gives it to another process."""
+    return f"""
+    UPDATE folded_processes p
+    SET requested = p.requested + b.requested,
+        released = p.released + b.released,
+        requests = p.requests + b.requests,
+        releases = p.releases + b.releases,
+        failed = p.failed + b.failed,
+        name_id = CASE WHEN b.last_us >= p.last_us THEN b.name_id ELSE p.name_id END,
+        first_us = least(p.first_us, b.first_us),
+        last_us = greatest(p.last_us, b.last_us),
+        ended_us = CASE WHEN p.ended_us < b.heard_us THEN NULL ELSE p.ended_us END,
+        vm = {newest("p", "vm")},
+        resident = {newest("p", "resident")},
+        held_us = greatest(p.held_us, b.held_us)
+    FROM {views.of_processes(_SOME, held=held)} b WHERE p.id = b.process_id
+    """  # noqa: S608
+
+
 # The earliest word: an exit is known to the microsecond, an absence from /proc later.
 _END_PROCESSES = f"""
 UPDATE folded_processes p SET ended_us = least(p.ended_us, e.ended_us) FROM {views.ENDS} e WHERE p.id = e.process_id
 """  # noqa: S608
-_SECONDS = f"""
-SELECT process_id, second, {views.sums(_SOME)} GROUP BY process_id, second ORDER BY process_id, second
-"""
-_ADD_MINUTES = f"""
-INSERT INTO fresh_1m BY NAME
-SELECT process_id, begun AS second, {views.sums(f"(SELECT *, second // 60 * 60 AS begun FROM {_SOME})")}
-GROUP BY process_id, begun ORDER BY process_id, begun
-"""  # noqa: S608
+
+
+def _seconds(*, held: bool) -> str:
+    sums = views.sums(_SOME, held=held)
+    return f"SELECT process_id, second, {sums} GROUP BY process_id, second ORDER BY process_id, second"
+
+
+def _add_minutes(*, held: bool) -> str:
+    some = f"(SELECT *, second // 60 * 60 AS begun FROM {_SOME})"  # noqa: S608
+    return f"""
+    INSERT INTO fresh_1m BY NAME
+    SELECT process_id, begun AS second, {views.sums(some, held=held)}
+    GROUP BY process_id, begun ORDER BY process_id, begun
+    """
+
+
 # Each a run of ordinals without a gap. Of which times a batch is that another memtap stored, its stream's sums tell.
 _ADD_EXTENTS = """
 INSERT INTO extents
@@ -146,9 +159,11 @@ def _some_processes(connection: duckdb.DuckDBPyConnection, rows: int) -> Iterato
 def _fold(connection: duckdb.DuckDBPyConnection, rows: int, spans: Spans, arrived_us: int) -> int:
     """Returns the part into which batches go from now on."""
     part = parts.newest(connection)
-    add_seconds = f"INSERT INTO folded_1s_{part} BY NAME {_SECONDS}"
+    held = bool(_count(connection, "activity", _HELD))
+    add_seconds = f"INSERT INTO folded_1s_{part} BY NAME {_seconds(held=held)}"
+    statements = (_add_to_processes(held=held), add_seconds, _add_minutes(held=held))
     for first, last in _some_processes(connection, rows):
-        for statement in (_ADD_TO_PROCESSES, add_seconds, _ADD_MINUTES):
+        for statement in statements:
             connection.execute(statement, {"first": first, "last": last})
     connection.execute(_END_PROCESSES)
     known = {
@@ -172,27 +187,31 @@ def _fold(connection: duckdb.DuckDBPyConnection, rows: int, spans: Spans, arrive
 
 def settle(connection: duckdb.DuckDBPyConnection) -> bool:
     """Empty one of the fresh tables if it has many rows; part of the caller's transaction. False: neither has."""
-    if _rows(connection, "fresh_1m") > MOST_FRESH_1M:
-        connection.execute(_grouped("fresh_1m", 60, "folded_1m"))
-        connection.execute(_grouped("fresh_1m", 3600, "fresh_1h"))
+    if _count(connection, "fresh_1m") > MOST_FRESH_1M:
+        held = bool(_count(connection, "fresh_1m", _HELD))
+        connection.execute(_grouped("fresh_1m", 60, "folded_1m", held=held))
+        connection.execute(_grouped("fresh_1m", 3600, "fresh_1h", held=held))
         connection.execute("DELETE FROM fresh_1m")
         return True
-    if _rows(connection, "fresh_1h") > MOST_FRESH_1H:
-        connection.execute(_grouped("fresh_1h", 3600, "folded_1h"))
+    if _count(connection, "fresh_1h") > MOST_FRESH_1H:
+        held = bool(_count(connection, "fresh_1h", _HELD))
+        connection.execute(_grouped("fresh_1h", 3600, "folded_1h", held=held))
         connection.execute("DELETE FROM fresh_1h")
         return True
     return False
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608
+def _count(connection: duckdb.DuckDBPyConnection, table: str, what: str = "*") -> int:
+    """Of rows; or of those in which something is not NULL."""
+    return int(connection.execute(f"SELECT count({what}) FROM {table}").fetchall()[0][0])  # noqa: S608
 
 
-def _grouped(table: str, step: int, into: str) -> str:
+def _grouped(table: str, step: int, into: str, *, held: bool) -> str:
     order = "{'us': coalesce(held_us, 0), 'position': rowid}"
+    latest = f"arg_max(vm, {order}), arg_max(resident, {order}), max(held_us)" if held else views.NOT_HELD
     return f"""
     INSERT INTO {into}
     SELECT process_id, second // {step} * {step} AS begun, sum(requested), sum(released), sum(requests),
-           sum(releases), sum(failed), arg_max(vm, {order}), arg_max(resident, {order}), max(held_us)
+           sum(releases), sum(failed), {latest}
     FROM {table} GROUP BY process_id, begun ORDER BY process_id, begun
     """  # noqa: S608

@@ -23,24 +23,29 @@ def _order(time: str, source: str = "0") -> str:
     return f"{{'us': {time}, 'source': {source}, 'position': position}}"
 
 
-def sums(source: str) -> str:
-    """The columns that add rows of activity up; `source` has its columns and `position`."""
+NOT_HELD = "NULL::UBIGINT AS vm, NULL::UBIGINT AS resident, NULL::UBIGINT AS held_us"
+
+
+def sums(source: str, *, held: bool = True) -> str:
+    """The columns that add rows of activity up; `source` has its columns and `position`. Not `held`: none of its rows
+    says what a process held, and it need not be looked for, which is half of the work."""
     vm, resident = (f"arg_max({column}, {_order('last_us')}) FILTER ({column} > 0)" for column in ("vm", "resident"))
+    latest = f"{vm} AS vm, {resident} AS resident, max(last_us) FILTER (vm > 0) AS held_us" if held else NOT_HELD
     return f"""
     sum(requested) AS requested, sum(released) AS released, sum(requests) AS requests, sum(releases) AS releases,
-    coalesce(sum(failed), 0) AS failed, {vm} AS vm, {resident} AS resident,
-    max(last_us) FILTER (vm > 0) AS held_us FROM {source}
+    coalesce(sum(failed), 0) AS failed, {latest} FROM {source}
     """
 
 
 ACTIVITY = "(SELECT *, rowid AS position FROM activity WHERE second IS NOT NULL)"
 
 
-def of_processes(source: str) -> str:
+def of_processes(source: str, *, held: bool = True) -> str:
     """By process. Of format 1, when a process was last heard of says that it lives."""
     return f"""
 (SELECT process_id, arg_max(name_id, {_order("last_us")}) AS name_id, min(first_us) AS first_us,
-        max(last_us) AS last_us, max(last_us) FILTER (vm IS NULL) AS heard_us, {sums(source)} GROUP BY process_id)
+        max(last_us) AS last_us, max(last_us) FILTER (vm IS NULL) AS heard_us, {sums(source, held=held)}
+ GROUP BY process_id)
 """
 
 
