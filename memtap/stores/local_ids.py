@@ -149,3 +149,4 @@ class OpenStream:
     others: Literal["none", "maybe", "met"] = "maybe"  # who make processes of this host, too
     ids: LocalIds = field(default_factory=LocalIds)
     reserved: dict[Identity, int] = field(default_factory=dict)  # for processes that are yet to be made
+    spare: range = range(0)  # ids that are taken, for processes that are yet to be met

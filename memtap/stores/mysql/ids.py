@@ -11,6 +11,7 @@ from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.session import Session
 
 AT_ONCE = 1000  # values in one statement's list
+SPARE = 4  # batches with as many new processes
 
 Key = TypeVar("Key")
 
@@ -72,8 +73,20 @@ def process_ids(
         else:
             new.extend(reserved)
 
+    if stream.others == "none" and len(processes) <= len(stream.spare):  # nobody is asked
+        make(list(processes), stream.spare.start)
+        stream.spare = stream.spare[len(processes) :]
+        return {each.identity: each.number for each in new}
     _find_or_make(session, "process", list(processes), found, look_up, make)
     return found
+
+
+def take_spare(session: Session, stream: OpenStream, wanted: int) -> None:
+    """Ids for the new processes of some batches, where they are this stream's alone. In a transaction of its own."""
+    if stream.others == "none" and len(stream.spare) < wanted:
+        first = take_ids(session, "process", SPARE * wanted)
+        session.commit()
+        stream.spare = range(first, first + SPARE * wanted)
 
 
 def _find_or_make(

@@ -19,7 +19,7 @@ from memtap.stores.lanes import Ahead, Lanes
 from memtap.stores.local_ids import LocalIds, NewProcess, OpenStream
 from memtap.stores.mysql import statements as sql
 from memtap.stores.mysql.errors import DEADLOCK, DUPLICATE_KEY, code_of
-from memtap.stores.mysql.ids import name_ids, process_ids, slices, take_ids
+from memtap.stores.mysql.ids import name_ids, process_ids, slices, take_ids, take_spare
 from memtap.stores.mysql.session import Load, LoadMethod, Session
 from memtap.stores.mysql.sums import IdsGone, Sums
 from memtap.stores.pace import Pace
@@ -173,6 +173,8 @@ class MySQLWriter:
     def _identify(self, session: Session, ahead: Ahead[Session]) -> LocalIds:
         """New processes have their ids from here on, and are made with their first sums, in the batch's turn."""
         stream = self._streams[ahead.stream_no]
+        if stream.ids.generation == ahead.batch.events.generation:
+            take_spare(session, stream, ahead.batch.events.process_count - len(stream.ids.processes))
         ids = _ids_of(session, stream, ahead.batch)
         use = self._use(session, ahead.stream_no, ids, ahead.batch)
         session.commit()
