@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHECK_BYTES = 4096  # hashed before a file's resumption point, to know the file again
 CHUNK_BYTES = 1 << 20
 RING_BYTES = 4 << 20
+LONG_BYTES = 16 << 20  # of a file: four windows, below which a thread takes longer to begin than it saves
 PEEK_BYTES = 64 << 10  # a header stands behind a few notices at most
 _GZIP = b"\x1f\x8b"
 
@@ -200,10 +201,13 @@ class PipeSource:
 
 
 class Mapped:
-    """A plain file's bytes where the kernel has them: whoever pulls them reads the file, and no thread is needed."""
+    """A plain file's bytes where the kernel has them: whoever pulls them reads the file. With a second processor, a
+    thread has the next ones mapped meanwhile."""
 
     def __init__(self, fd: int, offset: int) -> None:
         self.pulled = File(fd, offset)
+        worth = os.fstat(fd).st_size - offset >= LONG_BYTES and len(os.sched_getaffinity(0)) > 1
+        self._ahead = Thread(target=self.pulled.map_ahead, name="memtap-ahead", daemon=True) if worth else None
 
     @property
     def error(self) -> Exception | None:
@@ -212,13 +216,15 @@ class Mapped:
         return OSError(failed, os.strerror(failed)) if failed else None
 
     def start(self) -> None:
-        pass
+        if self._ahead:
+            self._ahead.start()
 
     def stop(self) -> None:
         self.pulled.stop()
 
     def join(self) -> None:
-        pass
+        if self._ahead:
+            self._ahead.join()
 
 
 class Drain(Thread):

@@ -95,8 +95,11 @@ class File:
     @property
     def error(self) -> int:
         """0, or the errno of a read that failed; the file ended there."""
+    def map_ahead(self) -> None:
+        """Maps each next window while the one before is parsed, until `stop`: for a thread of its own, which holds no
+        GIL. RuntimeError where another one does."""
     def stop(self) -> None:
-        """The file ends here, for who pulls from it. From any thread."""
+        """The file ends here, for who pulls from it and for who maps it ahead. From any thread."""
 
 @final
 class Parser:

@@ -21,6 +21,7 @@ include "seconds.pxi"   # events and rejected lines by second
 include "ring.pxi"      # bytes between two threads
 include "reader.pxi"    # file descriptor to ring
 include "parse.pxi"     # lines to columns and ledger
+include "ahead.pxi"     # a file's next window, mapped meanwhile
 include "file.pxi"      # a file's bytes where the kernel has them
 include "arrow.pxi"     # columns to Arrow
 include "text.pxi"      # columns to LOAD DATA text

@@ -1,32 +1,18 @@
 # A regular file, parsed where the kernel has it: a window of it is mapped, and another one when that is used up.
-# Nothing is copied, and no other thread is needed.
+# Nothing is copied, and no other thread is needed; one may map ahead (ahead.pxi).
 #
 # Where there is nothing to be mapped - at the end as it was known, in a file of /proc, on a file system that cannot, or
 # behind a place that could not be read - bytes are read into a buffer; a read says what is the matter there.
 
 cdef extern from "window.h" nogil:
-    ctypedef struct Window:
-        uint8_t *base
-        size_t size
-        int cut
     void window_enter(Window *window)
     void window_leave()
-
-cdef extern from "sys/stat.h" nogil:
-    struct stat_of "stat":
-        int64_t st_size
-    int fstat(int fd, stat_of *found)
 
 cdef extern from "unistd.h" nogil:
     int64_t pread(int fd, void *place, size_t size, int64_t offset)
 
-cdef extern from "sys/mman.h" nogil:
-    enum: MADV_SEQUENTIAL
-    int madvise(void *base, size_t size, int advice)
-
 cdef enum:
     WINDOW = 4 << 20       # bytes: larger ones are no faster, and count as resident memory
-    ALIGNED = 64 << 10     # what a window's offset is a multiple of: the largest page that Linux has
 
 cdef struct FileState:
     int fd
@@ -36,40 +22,32 @@ cdef struct FileState:
     size_t most            # bytes of a line, of `buffer`, and of a window, which may have ALIGNED more
     Window window          # `base` NULL: there is none
     uint8_t *buffer        # for what is read
+    Ahead ahead            # the next window
     bint reads             # nothing is mapped any more
     bint stopped           # by any thread
     int failed             # errno of a read
 
 
-cdef void file_unmap(FileState *file) noexcept nogil:
-    if file.window.base != NULL:
-        munmap(file.window.base, file.window.size)
-    file.window.base = NULL
-    file.window.cut = 0
-
-
 cdef bint file_map(FileState *file) noexcept nogil:
     """The window from `at` on, if the file has more than is known."""
-    cdef stat_of found
-    cdef uint64_t begin = file.at - file.at % ALIGNED
-    cdef uint64_t end
-    cdef size_t size
-    cdef void *base
-    if fstat(file.fd, &found) != 0 or found.st_size <= 0:
-        return False
-    end = found.st_size
-    if end <= file.at + file.size:
-        return False
-    size = min(end - begin, <uint64_t> (file.most + ALIGNED))
-    base = mmap(NULL, size, PROT_READ, MAP_SHARED, file.fd, begin)
-    if base == MAP_FAILED:
-        return False
-    file_unmap(file)
-    madvise(base, size, MADV_SEQUENTIAL)
-    file.window.base = <uint8_t *> base
-    file.window.size = size
-    file.data = file.window.base + (file.at - begin)
-    file.size = size - (file.at - begin)
+    cdef uint64_t begin
+    cdef uint64_t known = file.at + file.size
+    cdef Window window, old
+    if not ahead_take(&file.ahead, file.at, known, &window, &begin):
+        begin = file.at - file.at % ALIGNED
+        if not window_map(file.fd, begin, file.ahead.most, &window):
+            return False
+        if begin + window.size <= known:
+            window_unmap(&window)
+            return False
+    old = file.window
+    file.window = window
+    file.data = window.base + (file.at - begin)
+    file.size = window.size - (file.at - begin)
+    if window.size == file.ahead.most:  # the last unfinished line begins in the last piece, as a rule
+        ahead_next(&file.ahead, begin + window.size - ALIGNED, &old)
+    else:
+        window_unmap(&old)
     return True
 
 
@@ -79,7 +57,7 @@ cdef bint file_read(FileState *file) noexcept nogil:
     if file.data != file.buffer:
         file.size = 0 if file.window.base != NULL else file.size  # a window may have been cut: they are read again
         memmove(file.buffer, file.data, file.size)
-        file_unmap(file)
+        window_unmap(&file.window)
         file.data = file.buffer
     while True:
         size = pread(file.fd, file.buffer + file.size, min(file.most - file.size, <size_t> SLICE), file.at + file.size)
@@ -160,9 +138,17 @@ cdef class File:
         if self.state.buffer == NULL:
             raise MemoryError(f"file: no memory for {self.state.most} bytes")
         self.state.data = self.state.buffer
+        pthread_mutex_init(&self.state.ahead.lock, NULL)
+        pthread_cond_init(&self.state.ahead.changed, NULL)
+        self.state.ahead.fd = fd
+        self.state.ahead.most = self.state.most + ALIGNED
 
     def __dealloc__(self):
-        file_unmap(&self.state)
+        window_unmap(&self.state.window)
+        window_unmap(&self.state.ahead.ready)
+        window_unmap(&self.state.ahead.old)
+        pthread_cond_destroy(&self.state.ahead.changed)
+        pthread_mutex_destroy(&self.state.ahead.lock)
         free(self.state.buffer)
 
     cdef int begin_reading(self) except -1:
@@ -176,6 +162,21 @@ cdef class File:
         """0, or the errno of a read that failed; the file ends there."""
         return self.state.failed
 
+    def map_ahead(self):
+        """Maps each next window while the one before is parsed, until `stop`: for a thread of its own, which holds no
+        GIL. RuntimeError where another one does."""
+        cdef bint another
+        with nogil:
+            pthread_mutex_lock(&self.state.ahead.lock)
+            another = self.state.ahead.running
+            self.state.ahead.running = True
+            pthread_mutex_unlock(&self.state.ahead.lock)
+            if not another:
+                map_ahead(&self.state.ahead)
+        if another:
+            raise RuntimeError("another thread maps this file ahead")
+
     def stop(self):
-        """The file ends here, for who pulls from it. From any thread."""
+        """The file ends here, for who pulls from it and for who maps it ahead. From any thread."""
         self.state.stopped = True
+        ahead_stop(&self.state.ahead)

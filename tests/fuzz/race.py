@@ -1,7 +1,8 @@
-"""Threads around a ring, for ThreadSanitizer: `race SECONDS SEED`, in a Python that has the core in it.
+"""Threads around a ring and a file, for ThreadSanitizer: `race SECONDS SEED`, in a Python that has the core in it.
 
 Rings of one to three pages; writes of nothing, of one byte, of lines, of more than the ring; readers that wait and such
-that drop; pulls of small batches, stops and closes at any moment, while a third thread looks at every count.
+that drop; pulls of small batches, stops and closes at any moment, while a third thread looks at every count. Files of
+some small windows, of which a second thread maps each next one.
 """
 
 import os
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 
-from core import Parser, Reader, Ring
+from core import File, Parser, Reader, Ring
 
 
 def line(number):
@@ -119,12 +120,28 @@ def piped(chance, count):
     return len(lengths), ring.dropped_lines
 
 
+def mapped(chance, count):
+    """A thread maps a file ahead."""
+    fd = os.memfd_create("race")
+    with os.fdopen(fd, "wb") as written:
+        written.write(b"".join(map(line, range(4 * count))))
+        written.flush()
+        file = File(fd, window=1)
+        ahead = threading.Thread(target=file.map_ahead)
+        ahead.start()
+        lengths = pull_all(chance, file, Parser(rows=chance.choice([64, 4096])), chance.random() < 0.3)
+        file.stop()
+        ahead.join()
+    assert lengths == list(range(4 * count)), "every line arrives, in order"
+    return len(lengths), 0
+
+
 def main(seconds, seed):
     chance = random.Random(seed)
     until = time.monotonic() + seconds
     rounds = arrived = dropped = 0
     while time.monotonic() < until or rounds < 10 or not dropped:
-        taken, lost = chance.choice([straight, piped])(chance, chance.choice([1, 50, 600, 3000]))
+        taken, lost = chance.choice([straight, piped, mapped])(chance, chance.choice([1, 50, 600, 3000]))
         rounds, arrived, dropped = rounds + 1, arrived + taken, dropped + lost
     print(f"{rounds} rounds, {arrived} lines arrived, {dropped} were dropped and counted")
 

@@ -1,4 +1,4 @@
-"""Ring, reader and parser in their threads, under ThreadSanitizer: no two of them touch the same without a lock."""
+"""Ring, file, reader and parser in threads, under ThreadSanitizer: no two of them touch the same without a lock."""
 
 from __future__ import annotations
 

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -35,6 +37,19 @@ def fd(path: Path) -> Iterator[int]:
     os.close(fd)
 
 
+@contextmanager
+def mapped_ahead(file: File) -> Iterator[File]:
+    """With a thread that maps each next window."""
+    thread = Thread(target=file.map_ahead)
+    thread.start()
+    try:
+        yield file
+    finally:
+        file.stop()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 3 * WINDOW)), max_size=6),
     st.integers(1, 3 * WINDOW),
@@ -52,10 +67,13 @@ def test_windows_of_any_size_give_what_the_bytes_fed_give(
     parser = Parser(rows=rows)
     with path.open("rb") as opened:
         lengths = pull_all(parser, File(opened.fileno(), offset, window=window))
+        with mapped_ahead(File(opened.fileno(), offset, window=window)) as file:
+            ahead = pull_all(Parser(rows=rows), file)
     fed = Parser()
     fed.feed(data[offset:])
     fed.finish()
     assert lengths == list(fed.seal().length)
+    assert ahead == lengths
     assert (parser.lines, parser.consumed) == (fed.lines, fed.consumed)
     assert parser.rejected == fed.rejected  # a line may be too long for the one and cut or no call for the other
 
@@ -127,6 +145,17 @@ def test_what_cannot_be_read_says_why(path: Path) -> None:
         file = File(opened.fileno())
         assert Parser().pull(file, 1000) == "ended"
         assert os.strerror(file.error) == "Bad file descriptor"
+
+
+@pytest.mark.parametrize("left", [0, 40_000, 4096 * 30 + 1, WINDOW * 4])
+def test_a_file_that_is_cut_off_while_its_next_window_is_mapped_ends_there(path: Path, fd: int, left: int) -> None:
+    parser = Parser(rows=2104)  # some 1.9 windows
+    with mapped_ahead(File(fd, window=WINDOW)) as file:
+        assert parser.pull(file, 1000) == "full"
+        os.truncate(path, left)
+        lengths = list(parser.seal().length) + pull_all(parser, file)
+        assert file.error == 0
+    assert lengths == list(range(max(DATA[:left].count(b"\n"), 2104)))
 
 
 def test_it_ends_where_it_is_stopped(fd: int) -> None:
