@@ -35,35 +35,32 @@ typedef struct {
 } Adding1;
 
 /* Calls come in bursts: those from `row` on that are of the pid of the one before, which went to activity `n`, go there
- * as one sum, as long as they are in its second. Returns the first row that is not. Not inlined: the other loop needs
- * the registers. */
+ * as one sum, as far as they are in the order of time. Returns the first row that is none: `row` where not all are in
+ * that second, or they are too much. Not inlined: the loop of single calls needs the registers. */
 __attribute__((noinline)) static size_t add_run1(const Adding1 *to, uint32_t n, size_t row, size_t end) {
     Running *running = &to->open[n];
-    Beginning *beginning = &to->beginnings[n];
     const size_t begun = row;
-    const uint32_t pid = to->pids[row], process = beginning->process;
-    const uint64_t second_us = to->second_us;
-    uint64_t bytes = 0, released = 0, first = running->last, last = first;
+    const uint32_t pid = to->pids[row], process = to->process[row - 1];
+    uint64_t latest_us = to->second_us + running->last, bytes = 0, released = 0, lengths = 0;
     uint32_t releases = 0;
-    for (; row < end && to->pids[row] == pid; row++) {
-        uint64_t since = to->times[row] - second_us, length = to->lengths[row], call = to->calls[row];
-        if (__builtin_expect(since >= 1000000 || length > RUN_LENGTH, 0)) break;
+    for (; row < end && to->pids[row] == pid && to->times[row] >= latest_us; row++) {
+        uint64_t length = to->lengths[row], call = to->calls[row];
+        latest_us = to->times[row];
         bytes += length;
         released += length & -call;
+        lengths |= length;
         releases += (uint32_t)call;
-        first = since < first ? since : first;
-        last = since > last ? since : last;
         to->process[row] = process;
     }
     bytes -= released;
+    if (__builtin_expect(latest_us - to->second_us >= 1000000 || lengths >= RUN_LENGTH, 0)) return begun;
     if (__builtin_expect(running->bytes[0] > ~bytes || running->bytes[1] > ~released, 0)) return begun;
     running->bytes[0] += bytes;
     running->bytes[1] += released;
     running->calls[0] += (uint32_t)(row - begun) - releases;
     running->calls[1] += releases;
-    running->last = (uint32_t)last;
+    running->last = (uint32_t)(latest_us - to->second_us);
     running->name = to->names[row - 1];
-    if (first < beginning->first) beginning->first = (uint32_t)first;
     return row;
 }
 
@@ -95,7 +92,6 @@ static size_t add1(Adding1 *to, size_t row, size_t end) {
             Running *running = &open[n];
             size_t which = calls[row];
             if (__builtin_expect(__builtin_add_overflow(running->bytes[which], length, &bytes), 0)) goto done;
-            beginnings[count].second_us = second_us;
             beginnings[count].first = (uint32_t)since;
             beginnings[count].process = i;
             running->bytes[which] = bytes;
@@ -114,11 +110,10 @@ static size_t add1(Adding1 *to, size_t row, size_t end) {
             pid = pids[row];
             if (before == pid) break;
         } while (1);
-        size_t end_of_run = add_run1(to, n, row, end);
-        if (end_of_run == row) goto done;
-        row = end_of_run;
+        row = add_run1(to, n, row, end);
     }
 done:
+    for (uint32_t n = to->count; n < count; n++) beginnings[n].second_us = second_us;
     to->count = count;
     return row;
 }
