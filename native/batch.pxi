@@ -49,8 +49,8 @@ cdef class Batch:
     cdef readonly uint64_t generation
     cdef readonly size_t process_count
     cdef readonly size_t name_count
-    cdef readonly list process_pids
-    cdef readonly list process_starts
+    cdef readonly array process_pids    # they grow as the parser goes on, and hold no object for each process
+    cdef readonly array process_starts
     cdef readonly list process_facts
     cdef readonly list names
     cdef readonly list losses

@@ -160,8 +160,9 @@ class Parser:
         """Calls that the next `seal` would hand out."""
     @property
     def process_pids(self) -> Sequence[int]:
-        """The pid of each local process of this generation, as of the last seal. Grows, until another generation begins
-        with another list."""
+        """The pid of each local process of this generation, as of the last seal: an array, which grows until another
+        generation begins with another one. While somebody has a view of its memory it cannot: `seal` is a BufferError
+        then, and may be tried again."""
     @property
     def generation(self) -> int:
         """That of the next batch. A new one begins between two batches, when processes are let go of."""

@@ -26,6 +26,7 @@ include "file.pxi"      # a file's bytes where the kernel has them
 include "arrow.pxi"     # columns to Arrow
 include "text.pxi"      # columns to LOAD DATA text
 include "buffers.pxi"   # memory lent to Python and borrowed from it
+include "identities.pxi"  # pids and starts of processes, as Python sees them
 include "sums.pxi"      # activities to sums as SQL values
 include "batch.pxi"     # Batch, as Python sees it
 include "pack.pxi"      # a batch to bytes and back

@@ -149,8 +149,8 @@ cdef bytes pack_batch(Batch batch):
     for i in range(batch.process_count):
         if processes.packed[i] != UNUSED:
             at = processes.packed[i]
-            packed.pid[at] = batch.process_pids[i]
-            packed.start_us[at] = batch.process_starts[i]
+            packed.pid[at] = batch.process_pids.data.as_uints[i]
+            packed.start_us[at] = batch.process_starts.data.as_ulonglongs[i]
             if columns.wide:
                 packed.uid[at], packed.cgroup[at], packed.parent[at] = batch.process_facts[i]
     for i in range(batch.name_count):
@@ -288,8 +288,11 @@ cdef Batch unpack_batch(const uint8_t *data, size_t size):
     batch.process_count = head.processes
     batch.name_count = head.names
     batch.generation = next_generation()
-    batch.process_pids = [packed.pid[i] for i in range(head.processes)]
-    batch.process_starts = [packed.start_us[i] for i in range(head.processes)]
+    batch.process_pids = clone(NO_PIDS, head.processes, False)
+    batch.process_starts = clone(NO_STARTS, head.processes, False)
+    for i in range(head.processes):
+        batch.process_pids.data.as_uints[i] = packed.pid[i]
+        batch.process_starts.data.as_ulonglongs[i] = packed.start_us[i]
     batch.process_facts = []
     if head.wide:
         batch.process_facts = [

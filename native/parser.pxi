@@ -27,8 +27,8 @@ cdef class Parser:
     cdef bint sealed       # and no call has been taken since
     cdef readonly uint64_t generation
     cdef readonly size_t carried
-    cdef readonly list process_pids
-    cdef list process_starts
+    cdef readonly array process_pids
+    cdef array process_starts
     cdef list process_facts
     cdef list names
     cdef bytearray carry
@@ -44,8 +44,8 @@ cdef class Parser:
         self.most_rows = rows
         self.keep_ended = keep_ended
         self.generation = next_generation()
-        self.process_pids = []
-        self.process_starts = []
+        self.process_pids = clone(NO_PIDS, 0, False)
+        self.process_starts = clone(NO_STARTS, 0, False)
         self.process_facts = []
         self.names = []
         self.carry = bytearray()
@@ -329,13 +329,11 @@ cdef class Parser:
         try:
             if self.parse.columns_alone and not self.process_pids:
                 self.process_facts = [(0, 0, 0)]
-                self.process_starts = [0]
-                self.process_pids = [0]
-            # each list by its own length: a MemoryError between them must not shift one against another
-            for i in range(len(self.process_pids), ledger.count):
-                self.process_pids.append(ledger.processes[i].pid)
-            for i in range(len(self.process_starts), ledger.count):
-                self.process_starts.append(ledger.processes[i].start_us)
+                self.process_starts.append(0)
+                self.process_pids.append(0)
+            # each by its own length: a MemoryError between them must not shift one against another
+            extend_pids(self.process_pids, ledger)
+            extend_starts(self.process_starts, ledger)
             if self.parse.format == 2:
                 for i in range(len(self.process_facts), ledger.count):
                     self.process_facts.append(
@@ -373,7 +371,7 @@ cdef class Parser:
         self.sealed = False
         if not age_due(ledger, &self.parse.names, self.keep_ended) and not quiet_due(ledger, self.keep_ended):
             return 0
-        lists = [], [], [], []
+        lists = clone(NO_PIDS, 0, False), clone(NO_STARTS, 0, False), [], []
         with nogil:
             aged = age_all(ledger, &self.parse.names)
         if aged:

@@ -1,5 +1,6 @@
 # What the rest needs of C and Linux.
 
+from cpython.array cimport array, clone
 from cpython.buffer cimport Py_buffer, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer, PyBUF_SIMPLE
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
