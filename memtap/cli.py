@@ -6,13 +6,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import memtap
 from memtap.errors import MemtapError, UsageError
 
 COMMANDS = ("run", "ingest", "tap", "serve", "top", "export", "init", "doctor")
+
+
+# argparse makes one for each option that it is told of. It would ask how wide the terminal is, and load what can tell.
+_UNSEEN = partial(argparse.HelpFormatter, width=80)
 
 
 class ShowVersion(argparse.Action):
@@ -25,6 +30,13 @@ class ShowVersion(argparse.Action):
 
 class CommandParser(argparse.ArgumentParser):
     """Says what is wrong in one line; argparse's own usage before it would be most of the screen."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_UNSEEN, **options)
+
+    def format_help(self) -> str:
+        self.formatter_class = argparse.HelpFormatter
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; {self.prog} --help lists what there is\n")
