@@ -159,7 +159,7 @@ def test_a_gap_that_a_supervisor_tells_of_is_read_with_its_beginning():
     assert supervisor.stop(10)
     found = gaps[0]
     # Seen from an hour later, the span still begins where the gap did.
-    first_us, last_us = span(replace(found, time_us=found.time_us + 60 * MINUTE_US))
+    first_us, last_us = span(found._replace(time_us=found.time_us + 60 * MINUTE_US))
     assert found.time_us - MINUTE_US < first_us < found.time_us
     assert last_us == found.time_us + 60 * MINUTE_US + MARGIN_US
 
