@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import command, encoding, ingesting, instructions, machine, mariadb, memory, parsing, report, results
+from benchmarks import encoding, ingesting, instructions, machine, mariadb, memory, parsing, report, results
 from benchmarks.table import show
 from benchmarks.traces import Trace, crowd, going_on, recording, write_format1, write_format2
 
@@ -132,7 +132,6 @@ PARTS = ("parse", "format2", "ledger", "text", "null", "duckdb", "mariadb", "mem
 
 def measure(parts: list[str], scale: Scale, *, long: bool, say: Callable[[str], object]) -> results.Results:
     found = results.Results(date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", machine=machine.describe())
-    command.compile_bytecode()
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="memtap-bench-") as folder:
         benchmarks = Benchmarks(Inputs(Path(folder), scale), found, long=long)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from compileall import compile_dir
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
+from benchmarks import installed
 from benchmarks.tally import Wrong
 from benchmarks.traces import Trace
 
-MEMTAP = str(Path(sys.executable).with_name("memtap"))
 LAUNCH = Path(__file__).with_name("launch.py")
 TIMEOUT_S = 300  # none takes a tenth of it on a quiet machine, but for --long
 
@@ -32,7 +30,7 @@ def memtap(
 ) -> tuple[dict[str, Any], bytes]:
     """Run it to its end. What it took, and what it printed."""
     result = folder / "launched.json"
-    command = [sys.executable, "-IS", str(LAUNCH), str(result), MEMTAP, *arguments]
+    command = [sys.executable, "-IS", str(LAUNCH), str(result), installed.command(), *arguments]
     done = subprocess.run(
         command, stdin=stdin or subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
     )
@@ -40,14 +38,6 @@ def memtap(
     if took["status"]:
         raise Wrong(f"memtap {arguments[0]}: status {took['status']}: {done.stderr.decode(errors='replace')[-500:]}")
     return took, done.stdout
-
-
-def compile_bytecode() -> None:
-    """As an installer does. Where Python is told to write none, each start would compile all of memtap anew."""
-    for package in ("memtap", "memtap.native", "memtap.api", "memtap.frontend", "memtap.stap"):
-        spec = find_spec(package)
-        for folder in (spec and spec.submodule_search_locations) or ():
-            compile_dir(folder, quiet=2)
 
 
 def init(folder: Path, store: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -69,7 +70,12 @@ def program() -> NoReturn:
 def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     try:
-        args = parser(words[0] if words else "").parse_args(words)
+        gc.disable()  # what is loaded now stays: to look through it again and again for what could go is in vain
+        try:
+            args = parser(words[0] if words else "").parse_args(words)
+            gc.freeze()
+        finally:
+            gc.enable()
         status: int = args.run(args)
         sys.stdout.flush()
     except MemtapError as error:

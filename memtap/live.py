@@ -57,7 +57,7 @@ class Live:
             stream=stream,
             spool=self._spool,
         )
-        self._pump = Pump(self._parser, self._loader, flush_s=LIVE_FLUSH_S, counts_calls=True)
+        self._pump = Pump(self._parser, self._loader, flush_s=LIVE_FLUSH_S, live=True)
         self._unwatched_us = 0  # since when nobody has watched this machine, until the tap's first line
         self._began_us = 0  # when that came
         self._late_gap: Loss | None = None  # known only when the store came back

@@ -31,22 +31,23 @@ class Pump:
         *,
         flush_s: tuple[float, float] | None,
         base: int = 0,
-        counts_calls: bool = False,
+        live: bool = False,
     ) -> None:
         """`flush_s`: the least and the most that a call waits; None seals full batches only (a file). `base`: the
-        offset at which the source was opened. `counts_calls`: by name, which is one more look at each."""
+        offset at which the source was opened. `live`: it keeps the newest call's time and how many there were by name,
+        which is one more look at each."""
         self.parser = parser
         self.loader = loader
         self._flush_s = flush_s
         self._base = base
-        self._counts_calls = counts_calls
+        self._live = live
         self._lines = 0
         self._rejected = 0
         self._notices = 0
         self._dropped = 0
         self._losses: list[Loss] = []
-        self.newest_us = 0  # no call sealed so far was later, wherever the clock stood
-        self.calls: Counter[str] = Counter()  # by name, sealed since it began, if they are counted
+        self.newest_us = 0  # live: no call sealed so far was later, wherever the clock stood
+        self.calls: Counter[str] = Counter()  # live: by name, sealed since it began
 
     def add_loss(self, loss: Loss) -> None:
         """Stored with the next batch. From the pump's own thread."""
@@ -113,9 +114,9 @@ class Pump:
         if parser.lines == self._lines and not self._losses and not self.loader.owes:
             return
         events = parser.seal()
-        if self._counts_calls:
+        if self._live:
             self.calls.update(events.counts())
-        self.newest_us = max(self.newest_us, span_us(events)[1])
+            self.newest_us = max(self.newest_us, span_us(events)[1])
         offset = self._base + parser.consumed
         now_us = time.time_ns() // 1000
         told = [Loss(at or now_us, "tap", lost, "the tap says it lost them") for at, lost in events.losses]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHECK_BYTES = 4096  # hashed before a file's resumption point, to know the file again
 CHUNK_BYTES = 1 << 20
 RING_BYTES = 4 << 20
-LONG_BYTES = 16 << 20  # of a file: four windows, below which a thread takes longer to begin than it saves
+LONG_BYTES = 16 << 20  # of a file: two windows, below which a thread takes longer to begin than it saves
 PEEK_BYTES = 64 << 10  # a header stands behind a few notices at most
 _GZIP = b"\x1f\x8b"
 

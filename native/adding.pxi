@@ -13,13 +13,13 @@ cdef inline uint32_t activity_in(const Slot *slot, uint32_t first_number, uint32
 
 
 cdef inline void fetch_activity(const Ledger *ledger, uint32_t pid) noexcept nogil:
-    """Has what a call of this pid needs come nearer; where that is not there yet, the address does no harm."""
+    """Has what a line of format 2 of this pid needs come nearer; where that is not there yet, the address does no
+    harm."""
     cdef const Slot *slot = &ledger.slots[pid]
     cdef uint32_t n = activity_in(slot, ledger.first_number, <uint32_t> ledger.open.count)
     prefetch(&ledger.open.running[n])
-    if ledger.wide:
-        prefetch(&ledger.held[<size_t> (slot.latest - <uint32_t> 1)])
-        prefetch(&ledger.open.said[n])
+    prefetch(&ledger.held[<size_t> (slot.latest - <uint32_t> 1)])
+    prefetch(&ledger.open.said[n])
 
 
 cdef uint32_t ledger_open(Ledger *ledger, uint32_t i, uint64_t time_us, uint32_t name) noexcept nogil:
@@ -122,10 +122,10 @@ cdef uint32_t ledger_take(Ledger *ledger, const Record *record) noexcept nogil:
 
 
 cdef inline void ledger_blank(Ledger *ledger, size_t more) noexcept nogil:
-    """The next `more` activities, for which there must be room, are all zeros, so that no call need ask whether it
-    begins one."""
+    """The next `more` activities, or all for which there is room, are zeros, so that no call need ask whether it begins
+    one. There may be less room where calls that come again have begun theirs already."""
     cdef size_t blank = max(ledger.blank, ledger.open.count)
-    cdef size_t end = ledger.open.count + more
+    cdef size_t end = min(ledger.open.count + more, ledger.open.capacity)
     if blank < end:
         memset(&ledger.open.running[blank], 0, (end - blank) * sizeof(Running))
         ledger.blank = end
@@ -133,7 +133,7 @@ cdef inline void ledger_blank(Ledger *ledger, size_t more) noexcept nogil:
 
 cdef inline size_t ledger_quick1(Ledger *ledger, Columns *columns, size_t row, size_t end) noexcept nogil:
     """Format-1 calls from `row` on, each of a process that lives, in the latest second. Returns the first row that is
-    no such call, or `end`. There must be room for as many more activities."""
+    no such call, or `end`. There must be room for the activities that they begin."""
     cdef Adding1 to
     if ledger.second_us > <uint64_t> -1 - 1000000:  # near 2^64 a difference alone would wrap around
         return row

@@ -153,20 +153,27 @@ cdef bint columns_grow(Columns *columns) noexcept nogil:
 
 
 cdef bint columns_hand_out(Columns *columns, Columns *sealed, size_t capacity) noexcept nogil:
-    """The rows go to `sealed`; `columns` are empty then, with room for `capacity` rows. False, and nothing changed,
-    where memory is short.
+    """The rows go to `sealed`. `columns` are empty then, and may have no block any more: columns_ready gives them one.
+    False, and nothing changed, where memory is short.
 
     A few rows are copied: batches that wait for a store must cost what is in them, not what could be.
     """
     cdef Columns made
-    cdef bint few = columns.capacity == capacity and columns.rows <= capacity // 4
-    if not columns_init(&made, (columns.rows + 8) // 8 * 8 if few else capacity, columns.wide):
-        return False
-    if few:
-        columns_copy(&made, columns)
-        sealed[0] = made
-        columns.rows = 0
-    else:
+    if columns.block != NULL and (columns.capacity != capacity or columns.rows > capacity // 4):
         sealed[0] = columns[0]
-        columns[0] = made
+        columns.block = NULL
+        columns.capacity = 0
+    else:
+        if not columns_init(&made, (columns.rows + 8) // 8 * 8, columns.wide):
+            return False
+        if columns.rows:
+            columns_copy(&made, columns)
+        sealed[0] = made
+    columns.rows = 0
     return True
+
+
+cdef inline bint columns_ready(Columns *columns, size_t capacity) noexcept nogil:
+    """Before the first row: the block of a batch that has gone meanwhile is still in the cache. False, and nothing
+    changed, where memory is short."""
+    return columns.block != NULL or columns_init(columns, capacity, columns.wide)

@@ -21,7 +21,6 @@ TARGET static size_t WAY(lines1)(const uint8_t *base, const uint16_t *newlines, 
     const __m128i process_most = WAY(load)("\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff");
     const uint64_t second_us = known->second_us;
     const Recent *recent = known->recent;
-    const Slot *slots = known->slots;
     size_t i = 0;
     for (; i < lines; i++) {
         const uint8_t *end = base + newlines[i];
@@ -72,7 +71,6 @@ TARGET static size_t WAY(lines1)(const uint8_t *base, const uint16_t *newlines, 
         wrong_tail = _mm256_or_si256(wrong_tail, _mm256_castsi128_si256(wrong));
         if (__builtin_expect(!_mm256_testz_si256(wrong_tail, wrong_tail), 0)) break;
 
-        if (slots) FETCH_FOR_LEDGER(pid);
         rows->time_us[i] = time_us;
         rows->length[i] = pid_and_length >> 32;
         rows->pid[i] = pid;

@@ -7,6 +7,8 @@ cdef enum:
     CARRY_MAX = 64 << 10    # bytes of a line that `feed` got in pieces; no record has 200
     HEADER_MAX = 1024       # bytes of a header
     SLICE = 256 << 10       # bytes parsed before the ring hears that there is room: fits the second-level cache
+    TELL = 4096             # calls of format 1 that are read before the ledger has them
+    FETCH = 16              # lines of format 2 after its own at which a call's activity is fetched: its slot is there
     PARTS_MAX = 16          # lines one broken record can have: a comm holds at most 15 newlines
 
 cdef enum Progress:
@@ -53,6 +55,7 @@ cdef struct Parse:
     uint32_t span_count
     uint32_t parts          # lines of the record that is open, broken over several lines; 0: none is
     bint skipping           # in the middle of a line longer than can be held
+    size_t told             # rows of the columns whose calls the ledger has; between two takings of lines it has all
 
 
 cdef bint parse_init(Parse *parse, size_t rows, const Way *way) noexcept nogil:
@@ -70,6 +73,14 @@ cdef void parse_free(Parse *parse) noexcept nogil:
     free(parse.names.slots)
     columns_free(&parse.columns)
     free(parse.seconds.closed)
+
+
+cdef bint parse_hand_out(Parse *parse, Columns *sealed, size_t rows) noexcept nogil:
+    """The calls taken go to `sealed`, as columns_hand_out does it: columns_ready is due before the next line."""
+    if not columns_hand_out(&parse.columns, sealed, rows):
+        return False
+    parse.told = 0
+    return True
 
 
 cdef void keep_sample(Parse *parse, const uint8_t *line, size_t size) noexcept nogil:
@@ -141,7 +152,9 @@ cdef void other_line2(Parse *parse, const uint8_t *line, size_t size, Reject why
 
 cdef inline bint make_room(Parse *parse, uint32_t more) noexcept nogil:
     """Room for so many more of all that a call may begin. False, and nothing lost, where memory is short."""
-    return ledger_room(&parse.ledger, more) and seconds_room(&parse.seconds, more) and names_room(&parse.names, more)
+    cdef uint32_t untold = <uint32_t> (parse.columns.rows - parse.told)
+    return ledger_room(&parse.ledger, untold + more) and seconds_room(&parse.seconds, more) and \
+        names_room(&parse.names, more)
 
 
 cdef inline void take_columns(Parse *parse, const Record *record, Chunk *chunk, size_t at, bint second) noexcept nogil:
@@ -168,44 +181,61 @@ cdef inline void take_columns(Parse *parse, const Record *record, Chunk *chunk, 
     parse.last_us = record.time_us
 
 
-cdef inline void record_of(const Columns *columns, size_t row, const Chunk *chunk, size_t at, bint second,
-                           Record *record) noexcept nogil:
-    """What take_columns took, but for the comm and the kind."""
+cdef inline void record_of(const Columns *columns, size_t row, Record *record) noexcept nogil:
+    """What take_columns took of a line of format 1, but for the comm."""
     record.time_us = columns.time_us[row]
     record.length = columns.length[row]
     record.pid = columns.pid[row]
     record.name = columns.name[row]
     record.call = columns.call[row]
-    if second:
-        record.freed = columns.freed[row]
-        record.vm = columns.vm[row]
-        record.rss = columns.rss[row]
-        record.error = columns.error[row]
-        record.start_ns = chunk.start_ns[at]
-        record.cgroup = chunk.cgroup[at]
-        record.detail = chunk.detail[at]
-        record.uid = chunk.uid[at]
 
 
-cdef inline void take_calls(Parse *parse, const Chunk *chunk, size_t first, bint second) noexcept nogil:
-    """The calls from row `first` on into the ledger, and their processes into the columns. There must be room."""
+cdef inline void record_of2(const Columns *columns, size_t row, const Chunk *chunk, size_t at,
+                            Record *record) noexcept nogil:
+    """The same of format 2, but for the comm and the kind."""
+    record_of(columns, row, record)
+    record.freed = columns.freed[row]
+    record.vm = columns.vm[row]
+    record.rss = columns.rss[row]
+    record.error = columns.error[row]
+    record.start_ns = chunk.start_ns[at]
+    record.cgroup = chunk.cgroup[at]
+    record.detail = chunk.detail[at]
+    record.uid = chunk.uid[at]
+
+
+cdef void tell1(Parse *parse) noexcept nogil:
+    """The calls of format 1 that the ledger does not have yet go there, and their processes into the columns. There
+    must be room."""
     cdef Ledger *ledger = &parse.ledger
     cdef Columns *columns = &parse.columns
-    cdef size_t calls = columns.rows - first
+    cdef size_t row = parse.told
+    cdef size_t end
+    cdef Record record
+    while row < columns.rows:
+        end = min(row + CHUNK, columns.rows)
+        row = ledger_quick1(ledger, columns, row, end)
+        if row < end:
+            record_of(columns, row, &record)
+            columns.process[row] = ledger_take(ledger, &record)
+            row += 1
+    parse.told = row
+
+
+cdef inline void tell2(Parse *parse, const Chunk *chunk) noexcept nogil:
+    """The same of a chunk of format 2."""
+    cdef Ledger *ledger = &parse.ledger
+    cdef Columns *columns = &parse.columns
+    cdef size_t first = parse.told
     cdef size_t row
     cdef Record record
-    for row in range(columns.rows - FETCH if calls > FETCH else first, columns.rows):
+    for row in range(max(first, columns.rows - FETCH) if columns.rows > FETCH else first, columns.rows):
         fetch_activity(ledger, columns.pid[row])
-    row = first
-    while row < columns.rows:
-        if not second:
-            row = ledger_quick1(ledger, columns, row, columns.rows)
-            if row == columns.rows:
-                break
-        record_of(columns, row, chunk, row - first, second, &record)
-        if not second or not expect_true(ledger_quick2(ledger, &record, &columns.process[row])):
+    for row in range(first, columns.rows):
+        record_of2(columns, row, chunk, row - first, &record)
+        if not expect_true(ledger_quick2(ledger, &record, &columns.process[row])):
             columns.process[row] = ledger_take(ledger, &record)
-        row += 1
+    parse.told = columns.rows
 
 
 cdef size_t skip_line(Parse *parse, const uint8_t *data, size_t size) noexcept nogil:
@@ -230,10 +260,6 @@ cdef inline size_t read_plain1(Parse *parse, const uint8_t *scan, const uint16_t
     cdef Lines1 rows
     known.recent = parse.names.recent
     known.second_us = min(parse.seconds.open_us, <uint64_t> 100000000000000000)
-    known.slots = NULL if parse.columns_alone else parse.ledger.slots
-    known.running = <const uint8_t *> parse.ledger.open.running
-    known.first_number = parse.ledger.first_number
-    known.activities = <uint32_t> parse.ledger.open.count
     lines = parse.way.lines1(scan, newlines, lines, p, &known, &rows)
     memcpy(columns.time_us + row, rows.time_us, 8 * lines)
     memcpy(columns.length + row, rows.length, 8 * lines)
@@ -322,8 +348,11 @@ cdef inline Progress take_block(Parse *parse, const uint8_t *scan, const uint16_
             read_chunk1(parse, scan, newlines + done, lines, line[0])
         if parse.columns_alone:
             memset(&columns.process[row], 0, (columns.rows - row) * sizeof(uint32_t))
-        else:
-            take_calls(parse, &chunk, row, second)
+            parse.told = columns.rows
+        elif second:
+            tell2(parse, &chunk)
+        elif columns.rows - parse.told >= TELL:
+            tell1(parse)
         done += lines
         line[0] = scan + newlines[done - 1] + 1
     return CLEAR
@@ -378,6 +407,8 @@ cdef Progress take_lines(Parse *parse, const uint8_t *data, size_t size, size_t 
         else:
             progress = take_block(parse, scan, newlines, count, &line, True)
         scan += block
+    if parse.format == 1:
+        tell1(parse)
     used[0] = line - data
     parse.events += parse.columns.rows - rows
     parse.consumed += used[0]

@@ -178,8 +178,7 @@ cdef class Parser:
         cdef Py_buffer view
         self.enter()
         try:
-            if self.sealed:
-                self.age()
+            self.ready()
             PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
             try:
                 p = <const uint8_t *> view.buf
@@ -244,8 +243,7 @@ cdef class Parser:
         cdef Progress progress
         self.enter()
         try:
-            if self.sealed:
-                self.age()
+            self.ready()
             until = deadline_after(timeout_ms)
             if isinstance(source, File):
                 progress = self.pull_file(source, &until, &ended)
@@ -345,8 +343,8 @@ cdef class Parser:
             if seconds_room(&self.parse.seconds, 1):
                 batch.seconds_in = <Second *> malloc((self.parse.seconds.count + 1) * sizeof(Second))
             if batch.seconds_in == NULL or \
-                    not columns_hand_out(&self.parse.columns, &batch.columns, self.room()):
-                raise MemoryError(f"parser: no memory for the next {self.most_rows} calls; what was taken is kept")
+                    not parse_hand_out(self.parse, &batch.columns, self.room()):
+                raise MemoryError(f"parser: no memory for a batch of {self.parse.columns.rows} calls; they are kept")
             batch.second_count = seconds_hand_out(&self.parse.seconds, batch.seconds_in)
             ledger_seal(ledger, batch.columns.rows, &batch.activities)
             batch.process_count = len(self.process_pids)
@@ -363,6 +361,14 @@ cdef class Parser:
         finally:
             self.busy = False
         return batch
+
+    cdef int ready(self) except -1:
+        """For the next line."""
+        if self.sealed:
+            self.age()
+        if not columns_ready(&self.parse.columns, self.room()):
+            raise MemoryError(f"parser: no memory for the next {self.most_rows} calls; what was taken is kept")
+        return 0
 
     cdef int age(self) except -1:
         """Before the first line of a batch: lets go of ended processes and unused names, if there are many."""

@@ -20,19 +20,13 @@ typedef size_t scan_function(const uint8_t *bytes, size_t size, uint16_t *offset
 
 enum {
     PLAIN_MIN = 55,       /* `mmap2: PID=1, process=, time=1234567890123456, length=1` */
-    AHEAD_LINES = 16,     /* after its own at which a call's activity is fetched: by then it is known where */
-    CHUNK = 64,           /* lines read before the ledger is told: their processes' rows are fetched meanwhile */
+    CHUNK = 64,           /* lines read at a time, and calls added at a time */
     LARGEST_PID = 4194304 /* PID_MAX_LIMIT, include/linux/threads.h */
 };
 
 typedef struct {          /* a comm that was looked for lately, zero padded, and its id */
     uint64_t low, high, id, nothing;
 } Recent;
-
-typedef struct {          /* of a pid */
-    uint32_t latest;      /* local id + 1 of its latest process, with OVER if that has ended; OVER alone: none left */
-    uint32_t number;      /* of that process's latest activity; not below `first_number` if it is in the open batch */
-} Slot;
 
 /* A plain line is `mmap2: PID=%d, process=%s, time=%d, length=%d` (or munmap) with a PID of up to 7 digits, a time of
  * 16, a length of up to 8, in the second of the line before, and of a name that was looked for lately. Nearly all are.
@@ -41,9 +35,6 @@ typedef struct {          /* of a pid */
 typedef struct {          /* what plain lines are read with */
     const Recent *recent; /* by recent_place */
     uint64_t second_us;   /* where the second begins that they must be in: at most 10^17, so that nothing wraps */
-    const Slot *slots;    /* NULL: there is no ledger to fetch anything for */
-    const uint8_t *running; /* of the open batch's activities: rows of 32 bytes */
-    uint32_t first_number, activities;
 } Known1;
 
 typedef struct {          /* the calls of one chunk */
@@ -96,17 +87,6 @@ static const char lower_bytes[33] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xf
 static const char upper_bytes[33] =
     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
 
-/* The row of the table of pids, and the activity of the call that was read AHEAD_LINES before. */
-#define FETCH_FOR_LEDGER(pid)                                                                       \
-    do {                                                                                            \
-        __builtin_prefetch(&slots[pid]);                                                            \
-        if (i >= AHEAD_LINES) {                                                                     \
-            uint32_t n = slots[rows->pid[i - AHEAD_LINES]].number - known->first_number;            \
-            n = n < known->activities ? n : known->activities;                                      \
-            __builtin_prefetch(known->running + 32 * (size_t)n);                                    \
-        }                                                                                           \
-    } while (0)
-
 static inline uint64_t eight_digits_of(uint64_t word) {
     word = word * 10 + (word >> 8);
     uint64_t odd = word & 0x000000ff000000ffu, even = word >> 16 & 0x000000ff000000ffu;
@@ -115,7 +95,6 @@ static inline uint64_t eight_digits_of(uint64_t word) {
 
 static size_t lines1_scalar(const uint8_t *base, const uint16_t *newlines, size_t lines, const uint8_t *line,
                             const Known1 *known, Lines1 *restrict rows) {
-    const Slot *slots = known->slots;
     size_t i = 0;
     for (; i < lines; i++) {
         const uint8_t *end = base + newlines[i];
@@ -155,7 +134,6 @@ static size_t lines1_scalar(const uint8_t *base, const uint16_t *newlines, size_
         wrong = zero_bytes(low | ~low_mask) | zero_bytes(high | ~high_mask) | (name->low ^ low) | (name->high ^ high);
         if (__builtin_expect(wrong != 0, 0)) break;
 
-        if (slots) FETCH_FOR_LEDGER(pid);
         rows->time_us[i] = time_us;
         rows->length[i] = eight_digits_of(length_text);
         rows->pid[i] = (uint32_t)pid;

@@ -44,7 +44,6 @@ cdef extern from "scan.h" nogil:
     enum: SCAN_BLOCK
     enum: SCAN_OFFSETS
     enum: CHUNK
-    enum: FETCH "AHEAD_LINES"
     enum: RECENT "MEMTAP_RECENT"
     ctypedef size_t scan_function(const uint8_t *bytes, size_t size, uint16_t *offsets) noexcept nogil
     ctypedef struct Recent:
@@ -52,16 +51,9 @@ cdef extern from "scan.h" nogil:
         uint64_t high
         uint64_t id
         uint64_t nothing
-    ctypedef struct Slot:
-        uint32_t latest
-        uint32_t number
     ctypedef struct Known1:
         const Recent *recent
         uint64_t second_us
-        const Slot *slots
-        const uint8_t *running
-        uint32_t first_number
-        uint32_t activities
     ctypedef struct Lines1:
         uint64_t *time_us  # arrays of CHUNK
         uint64_t *length
@@ -81,6 +73,9 @@ cdef extern from "scan.h" nogil:
     int all_ways(Way *ways)
 
 cdef extern from "adding1.h" nogil:
+    ctypedef struct Slot:
+        uint32_t latest
+        uint32_t number
     ctypedef struct Running:
         uint64_t *bytes  # arrays of 2
         uint32_t *calls

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 import duckdb
 
-from benchmarks.command import MEMTAP
+from benchmarks import installed
 from benchmarks.overhead.observers import STOP_S, Account, CannotWatch
 from benchmarks.overhead.processes import await_polling, child, cpu_seconds, peak_bytes
 from benchmarks.tally import Wrong
@@ -33,7 +33,7 @@ class Memtap:
     def __init__(self, name: str, folder: Path, *, tap: str, store: str) -> None:
         self.name = name
         self._file = folder / "overhead.duckdb" if store == "duckdb" else None
-        self._command = [MEMTAP, "run", "--tap", tap, "--port", "0", "--store"]
+        self._command = [installed.command(), "run", "--tap", tap, "--port", "0", "--store"]
         self._token = secrets.token_urlsafe()
         self._command.append(f"duckdb:///{self._file}" if self._file else "null://")
 

@@ -21,6 +21,7 @@ SANITIZERS = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
 INPUT_MAX = 500  # bytes: a few lines
+INPUT_S = 60  # longest time for one input, which takes some 100 us; what goes on for ever is a find, too
 
 
 def known() -> list[Path]:
@@ -63,7 +64,7 @@ def replay(inputs: Iterable[Path], **environment: str) -> int:
 
 def _run(*arguments: str | Path, timeout_s: int, **environment: str) -> int:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    command = [str(fuzzer()), f"-artifact_prefix={ARTIFACTS}/", *map(str, arguments)]
+    command = [str(fuzzer()), f"-artifact_prefix={ARTIFACTS}/", f"-timeout={INPUT_S}", *map(str, arguments)]
     done = subprocess.run(
         command,
         cwd=ROOT,

@@ -185,8 +185,8 @@ cdef void reading_seal(Reading *reading) noexcept nogil:
         if seconds_room(&parse.seconds, 1):
             seconds = <Second *> malloc((parse.seconds.count + 1) * sizeof(Second))
         fuzz_require(seconds != NULL or reading.may_fail, b"there is memory for the seconds")
-    while not columns_hand_out(&parse.columns, &sealed, reading.rows):
-        fuzz_require(reading.may_fail, b"there is memory for the next batch")
+    while not parse_hand_out(parse, &sealed, reading.rows):
+        fuzz_require(reading.may_fail, b"there is memory for a batch")
     check_seconds(reading, &sealed, seconds, seconds_hand_out(&parse.seconds, seconds))
     free(seconds)
     ledger_seal(&parse.ledger, sealed.rows, &activities)
@@ -196,6 +196,8 @@ cdef void reading_seal(Reading *reading) noexcept nogil:
         check_text(reading, &sealed, &activities)
     columns_free(&sealed)
     activities_free(&activities)
+    while not columns_ready(&parse.columns, reading.rows):
+        fuzz_require(reading.may_fail, b"there is memory for the next batch")
 
 
 cdef uint64_t check_number(const char **text, char stop) noexcept nogil:

@@ -1,4 +1,4 @@
-"""Calls that come in bursts of one process are summed as if each had come alone."""
+"""However calls come, in bursts of one process or of one and another, each is in the sums once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ BEGIN_US = 1_800_000_000_000_000
 STEPS = st.sampled_from([1] * 9 + [0, -3, 7, 400_000, -400_000])
 LENGTHS = st.sampled_from([4096] * 9 + [0, 1, 10**8, 2**57 - 1, 2**57, 2**63, 2**64 - 1])
 CALLS = st.lists(st.tuples(st.booleans(), STEPS, LENGTHS), min_size=1, max_size=90)
-BURSTS = st.lists(st.tuples(st.integers(1, 3), st.sampled_from([b"a", b"b"]), CALLS), min_size=1, max_size=6)
+COMMS = st.sampled_from([b"a", b"b"])
+BURSTS = st.lists(st.tuples(st.integers(1, 3), COMMS, CALLS), min_size=1, max_size=6)
+ALONE = st.lists(st.tuples(st.booleans(), STEPS, LENGTHS), min_size=1, max_size=2)
+MIXED = st.lists(st.tuples(st.integers(1, 40), COMMS, ALONE), min_size=1, max_size=80)
+COPIES = st.sampled_from([1] * 15 + [70])  # more than are read before the ledger has them
 
 
 def calls_of(bursts: list[Burst]) -> list[Call]:
@@ -47,10 +51,10 @@ def sums(calls: list[Call]) -> list[int]:
     return [sum(asked), sum(given_back), len(asked), len(given_back), min(times), max(times)]
 
 
-@given(BURSTS, st.integers(0, 200))
-def test_a_burst_is_the_sum_of_its_calls(bursts: list[Burst], cut: int) -> None:
+@given(BURSTS | MIXED, COPIES, st.integers(0, 200))
+def test_sums_are_those_of_their_calls(bursts: list[Burst], copies: int, cut: int) -> None:
     """In the ledger, and by process and second in the batch."""
-    calls = calls_of(bursts)
+    calls = calls_of(bursts * copies)
     parser = Parser()
     parser.feed(text_of(calls[:cut]))
     first = parser.seal()
