@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response
 
 from .product import Product
 
@@ -43,12 +43,14 @@ class Dashboard:
         self.product = product
         self.errors: list[str] = []
         self.requests: list[str] = []
+        self.failures: list[Response] = []  # of the server, which says in each what is wrong
         self.server_goes = False  # the browser says of each request that is not answered that it is not
         self.page: Page = self.context.new_page()
         self.page.add_init_script(WATCH_VIOLATIONS)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
         self.page.on("request", self._note)
+        self.page.on("response", self._keep_failure)
         if query:
             # The page is loaded once, and not for the token and again for the query.
             self.context.request.get(product.address, max_redirects=0)
@@ -63,11 +65,17 @@ class Dashboard:
     def _note(self, request: Request) -> None:
         self.requests.append(request.url)
 
+    def _keep_failure(self, response: Response) -> None:
+        if response.status >= 500:
+            self.failures.append(response)
+
     def trouble(self) -> list[str]:
-        """Console errors, CSP violations, and requests that left the origin; none, if all is well."""
+        """Console errors with what the server said, CSP violations, and strange origins asked; none, if all is well."""
         violations = self.page.evaluate("window.violations ?? []")
         strangers = [url for url in self.requests if not url.startswith((f"{self.product.origin}/", "data:"))]
         unexpected = [error for error in self.errors if not (self.server_goes and "Failed to load resource" in error)]
+        if unexpected:
+            unexpected += [f"{response.url}: {response.text()}" for response in self.failures]
         return [*unexpected, *violations, *strangers]
 
     # what is on it

@@ -305,7 +305,9 @@ class Database:
         text = f"store {self._url}: {_line(error)}"
         if isinstance(error, duckdb.TransactionException):
             return StoreAway(f"{text}: another writer was first, try again")
-        if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException, *_BROKEN)):
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return StoreAway(f"{text}: statements at the same time used up its memory or its disk, try again")
+        if isinstance(error, (duckdb.IOException, *_BROKEN)):
             return StoreAway(f"{text}: check the disk's free space")
         return StoreError(text)
 
