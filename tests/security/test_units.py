@@ -30,6 +30,11 @@ import ctypes, os, sys
 assert ctypes.CDLL(None, use_errno=True).prctl(65, 1, 0, 0, 0) == 0, "Linux 6.3 or later knows it"
 os.execvp(sys.argv[1], sys.argv[1:])
 """
+# What systemd has done on every host before it starts the tap, which waits for it.
+TRACEFS = """
+mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
+exec "$@"
+"""
 
 
 def unit(name: str) -> configparser.SectionProxy:
@@ -74,7 +79,7 @@ def with_the_rights_of(name: str, command: str, *, uid: int = 0, log: Path) -> I
     executed."""
     kept = unit(name)["CapabilityBoundingSet"].lower().replace("cap_", "").split()
     bounds = ",".join(["-all", *(f"+{capability}" for capability in kept)])
-    rights = ["setpriv", f"--bounding-set={bounds}", "--inh-caps=-all", "--no-new-privs"]
+    rights = ["sh", "-c", TRACEFS, "sh", "setpriv", f"--bounding-set={bounds}", "--inh-caps=-all", "--no-new-privs"]
     if uid:
         rights += [f"--reuid={uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups"]
     words = [*rights, sys.executable, "-c", DENY_WRITE_EXECUTE, sys.executable, str(FILTER), str(UNITS / name)]
